@@ -1,0 +1,1 @@
+"""The platform of one environment and region. Knows no workload by name."""

@@ -1,0 +1,1 @@
+"""Once per account and region: what must exist before any environment does."""

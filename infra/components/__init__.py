@@ -1,0 +1,1 @@
+"""One component a file: its arguments, the component, its outputs."""

@@ -1,0 +1,1 @@
+"""Rules about what may be deployed, and the one builder of IAM statements. Declares no resources."""

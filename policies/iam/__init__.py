@@ -1,0 +1,1 @@
+"""IAM as data: statements are built, checked and composed here, and nowhere else."""

@@ -1,0 +1,1 @@
+"""Pulumi components that several programs use."""

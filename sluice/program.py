@@ -1,0 +1,65 @@
+"""What every Pulumi program begins with: its stack's settings, and the AWS provider with our tags."""
+
+from collections.abc import Mapping
+from typing import Literal, TypeVar
+
+import pulumi
+import pulumi_aws as aws
+from pydantic import BaseModel
+
+from sluice import naming
+from sluice.config import Frozen, parse
+
+Protection = Literal["production", "throwaway"]
+
+
+class StackSettings(Frozen):
+    """What the stack file of every program says.
+
+    Attributes:
+        environment: `local`, `dev`, `prod`: the first part of the stack's name.
+        protection: in `production` whatever holds state is protected; `throwaway` lets
+            `pulumi destroy` take all.
+    """
+
+    region: str
+    environment: str
+    protection: Protection = "production"
+
+    @property
+    def throwaway(self) -> bool:
+        return self.protection == "throwaway"
+
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def settings(model: type[Settings], fields: Mapping[str, object] | None = None) -> Settings:
+    """The `sluice:…` values of the running stack as a `model`, every problem in one error.
+
+    Args:
+        fields: values that do not come from the stack file.
+
+    Raises:
+        SluiceError: naming the stack and what is wrong in its file.
+    """
+    config = pulumi.Config("sluice")
+    values: dict[str, object] = dict(fields or {})
+    for name, field in model.model_fields.items():
+        key = "".join(part.title() if index else part for index, part in enumerate(name.split("_")))
+        if (text := config.get(key)) is not None:
+            values[name] = text if field.annotation is str else _json_or_text(config, key, text)
+    return parse(model, values, f"Pulumi.{pulumi.get_stack()}.yaml")
+
+
+def provider(stack: StackSettings, component: str, workload: str | None = None) -> aws.Provider:
+    """The AWS provider of the stack's region; every resource made with it carries our tags."""
+    return aws.Provider(
+        "aws",
+        region=stack.region,
+        default_tags={"tags": dict(naming.tags(stack.environment, component, workload))},
+    )
+
+
+def _json_or_text(config: pulumi.Config, key: str, text: str) -> object:
+    return config.get_object(key) if text.startswith(("[", "{")) else text
