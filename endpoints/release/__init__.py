@@ -1,0 +1,1 @@
+"""Releases: the desired state of each endpoint as a file in git, and how it may change."""

@@ -1,0 +1,203 @@
+"""Every step from every state by table, then any sequence of steps by machine."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from endpoints.release import transitions
+from endpoints.release.file import HISTORY_LENGTH, Challenger, Champion, ReleaseFile
+from endpoints.release.transitions import IllegalTransitionError
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+LATER = NOON + timedelta(hours=1)
+WEEK = timedelta(days=7)
+
+
+def arn(version: int) -> str:
+    return f"arn:aws:sagemaker:us-east-1:123456789012:model-package/flights/{version}"
+
+
+def release(
+    champion: int | None = None,
+    challenger: tuple[int, str] | None = None,
+    history: tuple[int, ...] = (),
+    rejected: tuple[int, ...] = (),
+    evidence: str | None = None,
+    since: datetime = NOON,
+) -> ReleaseFile:
+    return ReleaseFile(
+        champion=None if champion is None else Champion(package=arn(champion), version=f"1.{champion}"),
+        challenger=None
+        if challenger is None
+        else Challenger.model_validate(
+            {
+                "package": arn(challenger[0]),
+                "version": f"1.{challenger[0]}",
+                "stage": challenger[1],
+                "since": since,
+                "evidence": evidence,
+            }
+        ),
+        history=tuple(map(arn, history)),
+        rejected=tuple(map(arn, rejected)),
+    )
+
+
+STATES = {
+    "empty": release(),
+    "live": release(1),
+    "live with history": release(2, history=(1,), rejected=(9,)),
+    "shadow": release(2, (3, "shadow"), (1,)),
+    "canary": release(2, (3, "canary"), (1,)),
+    "shadow on the first": release(1, (3, "shadow")),
+}
+
+Step = Callable[[ReleaseFile], ReleaseFile]
+STEPS: dict[str, Step] = {
+    "initialise": lambda r: transitions.initialise(r, arn(5), "1.5"),
+    "propose": lambda r: transitions.propose(r, arn(5), "1.5", LATER),
+    "propose again": lambda r: transitions.propose(r, arn(3), "1.3", LATER),
+    "propose the champion": lambda r: transitions.propose(r, arn(2), "1.2", LATER),
+    "propose a rejected": lambda r: transitions.propose(r, arn(9), "1.9", LATER),
+    "advance": lambda r: transitions.advance(r, LATER, "s3://a/b"),
+    "reject": transitions.reject,
+    "withdraw": transitions.withdraw,
+    "expire early": lambda r: transitions.expire(r, LATER, WEEK),
+    "expire": lambda r: transitions.expire(r, NOON + WEEK + timedelta(seconds=1), WEEK),
+    "rollback": lambda r: transitions.rollback(r, "1.1"),
+}
+
+# None is refused. What is not in the table of a step is refused.
+LEGAL: dict[str, dict[str, ReleaseFile]] = {
+    "initialise": {"empty": release(5)},
+    "propose": {
+        "live": release(1, (5, "shadow"), since=LATER),
+        "live with history": release(2, (5, "shadow"), (1,), (9,), since=LATER),
+    },
+    "propose again": {
+        "live": release(1, (3, "shadow"), since=LATER),
+        "live with history": release(2, (3, "shadow"), (1,), (9,), since=LATER),
+        "shadow": STATES["shadow"],
+        "canary": STATES["canary"],
+        "shadow on the first": STATES["shadow on the first"],
+    },
+    "propose the champion": {"live": release(1, (2, "shadow"), since=LATER)},
+    "propose a rejected": {"live": release(1, (9, "shadow"), since=LATER)},
+    "advance": {
+        "shadow": release(2, (3, "canary"), (1,), evidence="s3://a/b", since=LATER),
+        "canary": release(3, history=(2, 1)),
+        "shadow on the first": release(1, (3, "canary"), evidence="s3://a/b", since=LATER),
+    },
+    "reject": {
+        "shadow": release(2, history=(1,), rejected=(3,)),
+        "canary": release(2, history=(1,), rejected=(3,)),
+        "shadow on the first": release(1, rejected=(3,)),
+    },
+    "withdraw": {
+        "shadow": release(2, history=(1,)),
+        "canary": release(2, history=(1,)),
+        "shadow on the first": release(1),
+    },
+    "expire early": {},
+    "expire": {"shadow": release(2, history=(1,)), "shadow on the first": release(1)},
+    "rollback": {
+        "live with history": release(1, rejected=(9, 2)),
+        "shadow": release(1, rejected=(2,)),
+    },
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_from_every_state(state: str, step: str) -> None:
+    expected = LEGAL[step].get(state)
+    if expected is None:
+        with pytest.raises(IllegalTransitionError):
+            STEPS[step](STATES[state])
+    else:
+        assert STEPS[step](STATES[state]) == expected
+
+
+def test_refusals_name_the_thing_and_the_way_out() -> None:
+    with pytest.raises(IllegalTransitionError, match=r"flights/3 is in canary.*flights/5 waits"):
+        STEPS["propose"](STATES["canary"])
+    with pytest.raises(IllegalTransitionError, match=r"flights/9 was rejected.*Train a new version"):
+        STEPS["propose a rejected"](STATES["live with history"])
+    with pytest.raises(IllegalTransitionError, match="sluice release abort"):
+        STEPS["rollback"](STATES["canary"])
+
+
+class Releases(RuleBasedStateMachine):
+    """Any sequence of steps, legal or refused, keeps what an operator relies on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOON
+        self.release = ReleaseFile()
+        self.was_champion: set[str] = set()
+        self.ever_rejected: set[str] = set()
+
+    @initialize()
+    def first(self) -> None:
+        self.step(lambda r: transitions.initialise(r, arn(1), "0"))
+
+    def step(self, step: Step) -> None:
+        before = self.release
+        try:
+            after = step(before)
+        except IllegalTransitionError:
+            return
+        ReleaseFile.model_validate(after.model_dump())
+        self.release = after
+        if after.champion:
+            self.was_champion.add(after.champion.package)
+        self.ever_rejected |= set(after.rejected)
+        if before.challenger and after.challenger and before.challenger.package != after.challenger.package:
+            raise AssertionError("a challenger was replaced while it was tried")
+
+    @rule(package=st.integers(1, 30))
+    def propose(self, package: int) -> None:
+        self.step(lambda r: transitions.propose(r, arn(package), f"1.{package}", self.now))
+
+    @rule(package=st.integers(1, 30))
+    def initialise(self, package: int) -> None:
+        self.step(lambda r: transitions.initialise(r, arn(package), f"1.{package}"))
+
+    @rule(days=st.integers(0, 9))
+    def advance(self, days: int) -> None:
+        self.now += timedelta(days=days)
+        self.step(lambda r: transitions.advance(r, self.now))
+
+    @rule(step=st.sampled_from([transitions.reject, transitions.withdraw]))
+    def end(self, step: Step) -> None:
+        self.step(step)
+
+    @rule()
+    def expire(self) -> None:
+        self.step(lambda r: transitions.expire(r, self.now, WEEK))
+
+    @rule()
+    def rollback(self) -> None:
+        self.step(lambda r: transitions.rollback(r, "1.0"))
+
+    @invariant()
+    def there_is_always_a_champion(self) -> None:
+        if self.was_champion:
+            assert self.release.champion is not None
+
+    @invariant()
+    def what_was_rejected_stays_rejected_and_is_not_deployed(self) -> None:
+        assert set(self.release.rejected) == self.ever_rejected
+        deployed = {entry.package for entry in (self.release.champion, self.release.challenger) if entry}
+        assert not deployed & self.ever_rejected
+
+    @invariant()
+    def the_way_back_is_known_to_work(self) -> None:
+        assert len(self.release.history) <= HISTORY_LENGTH
+        assert set(self.release.history) <= self.was_champion - self.ever_rejected
+
+
+TestReleases = Releases.TestCase
