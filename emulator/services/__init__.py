@@ -1,0 +1,9 @@
+"""The gaps of moto that belong to no area of their own."""
+
+from emulator.context import Context
+from emulator.services import events
+
+
+def install(context: Context) -> None:
+    """Fill them in this process."""
+    events.install()
