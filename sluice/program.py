@@ -1,6 +1,6 @@
 """What every Pulumi program begins with: its stack's settings, and the AWS provider with our tags."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, TypeVar
 
 import pulumi
@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from sluice import naming
 from sluice.config import Frozen, parse
+from sluice.errors import SluiceError
 
 Protection = Literal["production", "throwaway"]
 
@@ -29,6 +30,14 @@ class StackSettings(Frozen):
     @property
     def throwaway(self) -> bool:
         return self.protection == "throwaway"
+
+
+def run(program: Callable[[], None]) -> None:
+    """Run a program; a `SluiceError` becomes Pulumi's own kind of error, which is shown without a traceback."""
+    try:
+        program()
+    except SluiceError as error:
+        raise pulumi.RunError(str(error)) from error
 
 
 Settings = TypeVar("Settings", bound=BaseModel)

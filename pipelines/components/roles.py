@@ -29,7 +29,9 @@ class PipelineRoles(pulumi.ComponentResource):
     """`isolated` reads data and writes artifacts; `connected` also reads what is live and registers models;
     `pipeline` starts jobs under these two and nothing else."""
 
-    def __init__(self, name: str, args: PipelineRolesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: PipelineRolesArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("sluice:pipelines:PipelineRoles", name, None, opts)
         workload, environment, platform = args.workload, args.environment, args.platform
 

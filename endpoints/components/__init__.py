@@ -1,0 +1,1 @@
+"""The resources of the endpoints program, one component a file."""
