@@ -1,0 +1,114 @@
+"""The model of this container: what it needs of a request, and its scores."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from endpoints.serving.codecs import Names, Table
+from endpoints.serving.refusal import RefusedError
+from sluice.errors import SluiceError
+from workloads.contract import Workload
+from workloads.modules import Array, Columns, Scorer
+from workloads.schema import problems, read
+
+_NUMBERS = frozenset({float, int, type(None)})
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model that is loaded."""
+
+    scorer: Scorer
+
+    @property
+    def workload(self) -> Workload:
+        return self.scorer.workload
+
+    @property
+    def version(self) -> str:
+        return self.scorer.description.version
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Of the metric that says which model this is."""
+        description = self.scorer.description
+        return {
+            "workload": description.workload,
+            "version": description.version,
+            "kind": description.kind,
+            "code_hash": description.code_hash,
+        }
+
+    @property
+    def names(self) -> Names:
+        """What a body may hold."""
+        return Names(
+            ordered=tuple(field.name for field in self.workload.needed(self.version)),
+            known=frozenset(self.workload.fields),
+        )
+
+    def checked(self, table: Table) -> dict[str, Array]:
+        """The typed columns that this version needs.
+
+        Raises:
+            RefusedError: 400 naming the first rows and fields that break the schema.
+        """
+        needed = self.workload.needed(self.version)
+        raw = dict(table.columns)
+        for field in needed:
+            values = raw.get(field.name)
+            if field.numeric and isinstance(values, list):
+                raw[field.name] = _numbers(values)
+        columns, found = read(needed, raw, table.rows, self.workload.fields)
+        if found:
+            raise RefusedError(400, "; ".join(map(str, problems(found, limit=3))))
+        return columns
+
+    def score(self, columns: Columns) -> npt.NDArray[np.float64]:
+        """Scores (n,).
+
+        Raises:
+            ValueError: if the model gave something that is no probability for each row.
+        """
+        scores = np.asarray(self.scorer.score(columns), dtype=np.float64)
+        rows = len(columns[self.workload.id])
+        if scores.shape != (rows,):
+            raise ValueError(f"the model gave scores of shape {scores.shape} for {rows} rows")
+        if not ((scores >= 0) & (scores <= 1)).all():
+            raise ValueError("the model gave a score that is no number from 0 to 1")
+        return scores
+
+
+def load(workload: str, folder: Path) -> Served:
+    """The model in `folder`, which has to be one of `workload`.
+
+    Raises:
+        SluiceError: if it is another's, or cannot be loaded.
+    """
+    scorer = Scorer(folder)
+    if scorer.workload.name != workload:
+        raise SluiceError(
+            f"the model in {folder} is one of {scorer.workload.name}, and this container serves {workload}"
+        )
+    return Served(scorer)
+
+
+def _numbers(values: list[Any]) -> list[Any] | Array:
+    """The column as numbers at once, where it surely is one; else unchanged, for the schema to say what is wrong
+    row by row, which takes a hundred times as long."""
+    kinds = set(map(type, values))
+    try:
+        if kinds <= _NUMBERS:
+            return np.array(values, dtype=np.float64)
+        if kinds == {str}:
+            numbers = np.array([float(value) if value else np.nan for value in values])
+            # Python reads "nan" and "inf" as numbers, which the schema refuses.
+            if np.count_nonzero(np.isfinite(numbers)) == sum(1 for value in values if value):
+                return numbers
+    except (ValueError, OverflowError):
+        pass
+    return values

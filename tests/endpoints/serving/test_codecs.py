@@ -1,0 +1,216 @@
+import csv
+import io
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from endpoints.serving.answers import Predictions, encode, negotiate
+from endpoints.serving.codecs import ARROW, CONTENT_TYPES, CSV, JSON, NPY, Names, Table, decode
+from endpoints.serving.refusal import RefusedError
+from endpoints.serving.warmup import ENCODERS
+from workloads.contract import InputField
+from workloads.schema import problems, read
+
+FIELDS = (
+    InputField(name="id", type="string", max_length=30),
+    InputField(name="at", type="timestamp"),
+    InputField(name="x", type="float", nullable=True, min=-1e9, max=1e9),
+    InputField(name="n", type="integer", min=-100, max=100),
+    InputField(name="kind", type="category", categories=("a", "b,c")),
+)
+NAMES = Names(tuple(field.name for field in FIELDS), frozenset({"id", "at", "x", "n", "kind", "later"}))
+
+# What a line of CSV and an npy string can hold: no NUL, which numpy strips at the end of a text.
+texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs",)), min_size=1, max_size=30)
+values = st.fixed_dictionaries(
+    {
+        "id": texts,
+        "at": st.just("2013-07-01T12:00:00Z") | st.just("2013-07-01T12:00:00.25+02:00"),
+        "x": st.floats(-1e9, 1e9, allow_nan=False),
+        "n": st.integers(-100, 100),
+        "kind": st.sampled_from(["a", "b,c"]),
+    }
+)
+
+
+def typed(table: Table) -> Mapping[str, list[Any]]:
+    columns, found = read(FIELDS, table.columns, table.rows, NAMES.known)
+    assert not found, problems(found)
+    return {name: column.tolist() for name, column in columns.items()}
+
+
+@pytest.mark.parametrize("content_type", CONTENT_TYPES)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(rows=st.lists(values, min_size=1, max_size=20))
+def test_a_body_of_any_type_is_read_as_the_same_columns(
+    content_type: str, rows: list[dict[str, Any]]
+) -> None:
+    body = ENCODERS[content_type](rows)
+    columns = typed(decode(content_type, body, NAMES, 100))
+    assert columns["id"] == [row["id"] for row in rows]
+    assert columns["x"] == [row["x"] for row in rows]
+    assert columns["n"] == [row["n"] for row in rows]
+    assert columns["kind"] == [row["kind"] for row in rows]
+    assert columns == typed(decode(JSON, ENCODERS[JSON](rows), NAMES, 100))
+
+
+@pytest.mark.parametrize("content_type", CONTENT_TYPES)
+@settings(max_examples=80, deadline=None)
+@given(data=st.data())
+def test_any_bytes_are_answered_or_refused(content_type: str, data: st.DataObject) -> None:
+    """Whatever comes, also a real body with some bytes changed: columns or a refusal, never another error."""
+    real = ENCODERS[content_type](
+        [{"id": "r", "at": "2013-07-01T12:00:00Z", "x": 1.5, "n": 3, "kind": "a"}] * 2
+    )
+    body = data.draw(st.binary(max_size=200) | st.just(real))
+    for _ in range(data.draw(st.integers(0, 3))):
+        if body:
+            where = data.draw(st.integers(0, len(body) - 1))
+            body = body[:where] + data.draw(st.binary(max_size=2)) + body[where + 1 :]
+    try:
+        table = decode(content_type, body, NAMES, 100)
+    except RefusedError as refused:
+        assert refused.status in (400, 413)
+    else:
+        assert 0 < table.rows <= 100
+        assert all(len(column) == table.rows for column in table.columns.values())
+        read(FIELDS, table.columns, table.rows, NAMES.known)
+
+
+ROW = {"id": "r", "at": "2013-07-01T12:00:00Z", "x": 1.5, "n": 3, "kind": "a"}
+
+
+def npy(array: np.ndarray[Any, Any], allow_pickle: bool = False) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=allow_pickle)
+    return stream.getvalue()
+
+
+def arrow(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (exec, ("raise SystemExit('the pickle ran')",))
+
+
+REFUSALS: dict[str, tuple[str, bytes, int, str]] = {
+    "another type": ("application/x-parquet", b"x", 415, "application/x-parquet"),
+    "no type": ("", b"x", 415, "none"),
+    "no JSON": (JSON, b"{", 400, "no JSON"),
+    "a list": (JSON, b"[]", 400, "instances"),
+    "a row that is a list": (JSON, b'{"instances": [[1]]}', 400, "row 0 must be an object"),
+    "no rows": (JSON, b'{"instances": []}', 400, "no rows"),
+    "too many rows": (JSON, orjson.dumps({"instances": [{}] * 6}), 413, "6 rows"),
+    "an unknown field": (
+        JSON,
+        orjson.dumps({"instances": [ROW, {**ROW, "colour": 1}]}),
+        400,
+        "row 1, field colour: is not a field",
+    ),
+    "no UTF-8": (CSV, b"\xff\xfe", 400, "no UTF-8"),
+    "an unknown column": (CSV, b"id,colour\na,b\n", 400, "field colour"),
+    "a column twice": (CSV, b"id,id\na,b\n", 400, "twice"),
+    "too few cells": (CSV, b"id,x\na,1\nb\n", 400, "row 1 has 1 values where 2 are due: id, x"),
+    "too many lines": (CSV, b"id\n" + b"a\n" * 6, 413, "6 rows"),
+    "an open quote": (CSV, b'"a', 400, "no CSV"),
+    "only a header": (CSV, b"id,x\n", 400, "no rows"),
+    "a pickle in npy": (NPY, npy(np.array([Bomb()], dtype=object), allow_pickle=True), 400, "objects"),
+    "a pickle": (NPY, pickle.dumps(Bomb()), 400, "no npy"),
+    "a matrix": (NPY, npy(np.zeros((2, 2))), 400, "structured"),
+    "no dimension": (NPY, npy(np.float64(1)), 400, "no rows"),
+    "an unknown npy field": (NPY, npy(np.zeros(1, dtype=[("colour", "f8")])), 400, "field colour"),
+    "an npy that lies about its size": (NPY, npy(np.zeros(4, dtype=[("x", "f8")]))[:-8], 400, "no npy"),
+    "too many npy rows": (NPY, npy(np.zeros(6, dtype=[("x", "f8")])), 413, "6 rows"),
+    "an npy field of many values": (NPY, npy(np.zeros(1, dtype=[("x", "f8", 3)])), 400, "one value"),
+    "no Arrow": (ARROW, b"x" * 40, 400, "no Arrow"),
+    "an unknown Arrow column": (ARROW, arrow(pa.table({"colour": [1]})), 400, "field colour"),
+    "an Arrow list": (ARROW, arrow(pa.table({"x": [[1.0]]})), 400, "field x: of type list"),
+    "too many Arrow rows": (ARROW, arrow(pa.table({"x": [1.0] * 6})), 413, "6 rows"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refusals(case: str) -> None:
+    content_type, body, status, says = REFUSALS[case]
+    with pytest.raises(RefusedError) as caught:
+        decode(content_type, body, NAMES, 5)
+    assert caught.value.status == status
+    assert says in caught.value.problem
+
+
+def test_csv_without_header_is_in_the_schema_s_order() -> None:
+    table = decode(CSV, b'a1,2013-07-01T12:00:00Z,,3,"b,c"\n', NAMES, 5)
+    assert typed(table)["kind"] == ["b,c"]
+    assert np.isnan(typed(table)["x"][0])
+    assert decode("text/csv; header=absent", b"id,2013-07-01T12:00:00Z,,3,a\n", NAMES, 5).rows == 1
+
+
+def test_arrow_nulls_are_missing() -> None:
+    columns = {
+        "id": pa.array(["a", "b"]),
+        "at": pa.array([0, 1], pa.timestamp("us", "UTC")),
+        "x": pa.array([None, 1.0]),
+        "n": pa.array([1, 2], pa.int8()),
+        "kind": pa.array(["a", "b,c"]).dictionary_encode(),
+    }
+    table = typed(decode(ARROW, arrow(pa.table(columns)), NAMES, 5))
+    assert np.isnan(table["x"][0])
+    assert (table["n"], table["kind"]) == ([1.0, 2.0], ["a", "b,c"])
+
+
+@pytest.mark.parametrize(
+    ("accept", "sent", "given"),
+    [
+        (None, CSV, CSV),
+        ("*/*", ARROW, ARROW),
+        ("text/csv", JSON, CSV),
+        ("application/json;q=0.5, text/csv", JSON, CSV),
+        ("text/html, application/*;q=0.8", JSON, JSON),
+        ("application/*", CSV, JSON),
+        ("text/*", CSV, CSV),
+        ("text/csv;q=0, */*;q=0.1", JSON, JSON),
+    ],
+)
+def test_accept_chooses(accept: str | None, sent: str, given: str) -> None:
+    assert negotiate(accept, sent) == given
+
+
+@pytest.mark.parametrize("accept", ["text/html", "text/csv;q=0", "application/pdf, image/*"])
+def test_accept_of_nothing_we_have_is_refused(accept: str) -> None:
+    with pytest.raises(RefusedError, match="none of") as caught:
+        negotiate(accept, JSON)
+    assert caught.value.status == 406
+
+
+@given(
+    rows=st.lists(st.tuples(texts, st.floats(0, 1), st.booleans()), min_size=1, max_size=20),
+)
+def test_answers_say_the_same_in_every_type(rows: list[tuple[str, float, bool]]) -> None:
+    ids, scores, decisions = (list(column) for column in zip(*rows, strict=True))
+    answer = Predictions(ids, np.array(scores), np.array(decisions), "parcels", "1.2")
+
+    document = orjson.loads(encode(JSON, answer))
+    assert [(r["id"], r["score"], r["decision"]) for r in document["predictions"]] == rows
+    lines = csv.reader(io.StringIO(encode(CSV, answer).decode(), newline=""))
+    assert [(i, float(s), d == "true") for i, s, d in lines] == rows
+    array = np.load(io.BytesIO(encode(NPY, answer)), allow_pickle=False)
+    assert array.tolist() == rows
+    with pa.ipc.open_stream(encode(ARROW, answer)) as stream:
+        table = stream.read_all()
+    assert (
+        list(zip(*(table.column(name).to_pylist() for name in ("id", "score", "decision")), strict=True))
+        == rows
+    )
+    assert table.schema.metadata[b"version"] == b"1.2"
