@@ -38,7 +38,8 @@ def emit(value: Any, text: str | Callable[[], Any] | None = None) -> None:
     elif shown is not None:
         from rich.console import Console
 
-        Console().print(shown)
+        # Away from a terminal rich takes 80 columns and breaks paths in two.
+        Console(width=None if sys.stdout.isatty() else 160).print(shown)
 
 
 def note(text: str) -> None:

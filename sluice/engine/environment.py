@@ -25,6 +25,11 @@ def selected(environment: Mapping[str, str] = os.environ) -> str:
     return environment.get("SLUICE_ENVIRONMENT") or LOCAL
 
 
+def region(environment: Mapping[str, str] = os.environ) -> str:
+    """The region that this shell works in."""
+    return environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or REGION
+
+
 def state_folder() -> Path:
     """Where Pulumi's file backend keeps the stacks of the environment `local`."""
     return paths.local() / "state"
@@ -94,12 +99,20 @@ def variables(
 def complete(name: str, base: Mapping[str, str] = os.environ, *, cli: Path | None = None) -> dict[str, str]:
     """The whole environment of a process that works on `name`. Empty variables are taken away: an empty
     AWS_PROFILE is an unknown profile to botocore."""
-    merged = {**base, **variables(name, base, cli=cli, endpoint_url=_endpoint(base))}
+    merged = {**base, **variables(name, base, cli=cli, endpoint_url=endpoint(base))}
     return {
         key: value
         for key, value in merged.items()
         if value != "" or key not in ("AWS_PROFILE", "AWS_SESSION_TOKEN")
     }
+
+
+def apply(name: str | None = None) -> None:
+    """Work on the environment in this very process, so that AWS clients made in it go where they must."""
+    merged = complete(name or selected(), os.environ)
+    for key in set(os.environ) - set(merged):
+        del os.environ[key]
+    os.environ.update(merged)
 
 
 def exports(values: Mapping[str, str]) -> str:
@@ -109,9 +122,11 @@ def exports(values: Mapping[str, str]) -> str:
     )
 
 
-def _endpoint(base: Mapping[str, str]) -> str:
-    """The emulator's address; a test or a second emulator moves it by `SLUICE_ENDPOINT_URL`."""
-    return base.get("SLUICE_ENDPOINT_URL") or ENDPOINT_URL
+def endpoint(base: Mapping[str, str] = os.environ) -> str:
+    """The emulator's address: where `AWS_ENDPOINT_URL` points on this machine, else the usual port. A test or a
+    second emulator moves it so; an address elsewhere is not the emulator and is not kept."""
+    given = base.get("AWS_ENDPOINT_URL", "")
+    return given.rstrip("/") if given.startswith(("http://127.0.0.1:", "http://localhost:")) else ENDPOINT_URL
 
 
 def _path(first: list[str], rest: str) -> str:

@@ -83,6 +83,9 @@ def alive(run: Run) -> list[int]:
                 found.append(pid)
         elif run.leader is not None and _in_session(pid, run):
             found.append(pid)
+    first = leader(run)
+    if first is not None and first.pid not in found:
+        found.append(first.pid)
     return [pid for pid in found if pid != os.getpid()]
 
 
