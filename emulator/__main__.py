@@ -49,7 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         from emulator.dataplane import process
 
-        process.run(listener=listener, root=root, control_url=given["control_url"])
+        os.environ["AWS_ENDPOINT_URL"] = given["control_url"]
+        process.run(listener=listener, control_url=given["control_url"])
     return 0
 
 

@@ -17,6 +17,7 @@ from emulator.api import PREFIX
 from emulator.context import Context
 
 AREAS = (
+    "emulator.images",
     "emulator.services",
     "emulator.s3",
     "emulator.iam",

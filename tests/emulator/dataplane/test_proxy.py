@@ -84,7 +84,7 @@ def test_the_command_line_works(emulator: Emulator) -> None:
         env={
             **os.environ,
             "AWS_ENDPOINT_URL": emulator.endpoint_url,
-            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
         },
