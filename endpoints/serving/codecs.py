@@ -175,6 +175,10 @@ def _plain(column: npt.NDArray[Any], name: str) -> Column:
     if column.ndim != 1:
         raise bad_row(0, name, "must be one value")
     if column.dtype.kind == "U":
+        points = np.ascontiguousarray(column.astype(column.dtype.newbyteorder("="))).view(np.uint32)
+        # numpy does not look at what it is given as text; such a one breaks whoever touches it first.
+        if ((points > 0x10FFFF) | ((points >= 0xD800) & (points < 0xE000))).any():
+            raise bad_row(0, name, "is no Unicode text")
         return list(column.tolist())
     if column.dtype.kind == "S":
         try:

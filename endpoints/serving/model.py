@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from endpoints.serving.codecs import Names, Table
 from endpoints.serving.refusal import RefusedError
 from sluice.errors import SluiceError
-from workloads.contract import Workload
+from workloads.contract import InputField, Workload
 from workloads.modules import Array, Columns, Scorer
 from workloads.schema import problems, read
 
@@ -43,11 +44,16 @@ class Served:
             "code_hash": description.code_hash,
         }
 
-    @property
+    @cached_property
+    def needed(self) -> tuple[InputField, ...]:
+        """The fields that this version answers from."""
+        return self.workload.needed(self.version)
+
+    @cached_property
     def names(self) -> Names:
         """What a body may hold."""
         return Names(
-            ordered=tuple(field.name for field in self.workload.needed(self.version)),
+            ordered=tuple(field.name for field in self.needed),
             known=frozenset(self.workload.fields),
         )
 
@@ -57,13 +63,12 @@ class Served:
         Raises:
             RefusedError: 400 naming the first rows and fields that break the schema.
         """
-        needed = self.workload.needed(self.version)
         raw = dict(table.columns)
-        for field in needed:
+        for field in self.needed:
             values = raw.get(field.name)
             if field.numeric and isinstance(values, list):
                 raw[field.name] = _numbers(values)
-        columns, found = read(needed, raw, table.rows, self.workload.fields)
+        columns, found = read(self.needed, raw, table.rows, self.workload.fields)
         if found:
             raise RefusedError(400, "; ".join(map(str, problems(found, limit=3))))
         return columns

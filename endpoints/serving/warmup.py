@@ -35,9 +35,8 @@ def _value(field: InputField, row: int) -> Any:
 
 def bodies(served: Served, counts: Iterable[int]) -> Iterator[tuple[str, bytes]]:
     """Bodies of each content type and each number of rows, with their content types."""
-    fields = served.workload.needed(served.version)
     for count in counts:
-        sample = rows(fields, count)
+        sample = rows(served.needed, count)
         for content_type in ENCODERS:
             yield content_type, ENCODERS[content_type](sample)
 

@@ -134,6 +134,13 @@ REFUSALS: dict[str, tuple[str, bytes, int, str]] = {
     "an npy that lies about its size": (NPY, npy(np.zeros(4, dtype=[("x", "f8")]))[:-8], 400, "no npy"),
     "too many npy rows": (NPY, npy(np.zeros(6, dtype=[("x", "f8")])), 413, "6 rows"),
     "an npy field of many values": (NPY, npy(np.zeros(1, dtype=[("x", "f8", 3)])), 400, "one value"),
+    "npy text that is none": (
+        NPY,
+        npy(np.frombuffer(b"\xff" * 4, dtype=[("id", "<U1")])),
+        400,
+        "field id: is no Unicode",
+    ),
+    "half a character in npy": (NPY, npy(np.array([("\ud800",)], dtype=[("id", "<U1")])), 400, "no Unicode"),
     "no Arrow": (ARROW, b"x" * 40, 400, "no Arrow"),
     "an unknown Arrow column": (ARROW, arrow(pa.table({"colour": [1]})), 400, "field colour"),
     "an Arrow list": (ARROW, arrow(pa.table({"x": [[1.0]]})), 400, "field x: of type list"),
