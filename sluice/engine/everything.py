@@ -14,7 +14,8 @@ import yaml
 
 from sluice import paths
 from sluice.engine import cli, emulator, environment, processes, programs, runs, stacks
-from sluice.locks import exclusive_or_refuse
+from sluice.locks import exclusive
+from sluice.output import note
 
 UP = "up"
 TOUR = "sluice.engine.tour"
@@ -100,7 +101,14 @@ def _alone(only: str | None, workload: str | None) -> Iterator[None]:
     """One `up` at a time, of all or of the same part; what a killed one left behind is ended first."""
     name = "-".join(part for part in (UP, only, workload) if part)
     lock = runs.record_file(name).with_suffix(".lock")
-    with exclusive_or_refuse(lock, "another `sluice up` is at work", "Wait for it to end, or end it."):
+
+    def waiting() -> None:
+        # Killing `make` leaves its `sluice up` at work; the next one lets it end and then finds all done.
+        other = runs.read(name)
+        which = f" (process {other.leader})" if other is not None else ""
+        note(f"another `sluice up`{which} is at work: waiting for it; `sluice down` ends it")
+
+    with exclusive(lock, waiting):
         left = runs.read(name)
         if left is not None:
             runs.end(left)
