@@ -34,7 +34,7 @@ OWN = frozenset({"up", "down", "env", "doctor", "emulator", "stack", "logs"})
 
 def build(extensions: bool = True) -> typer.Typer:
     """The whole command. A folder whose commands cannot be imported is left out, and noted by `broken`."""
-    from sluice.commands import doctor, emulator, env, logs, stack, up
+    from sluice.commands import doctor, emulator, env, images, logs, stack, up
 
     app = typer.Typer(
         help=HELP,
@@ -52,7 +52,7 @@ def build(extensions: bool = True) -> typer.Typer:
         if json:
             output.use_json(True)
 
-    for module in (up, env, doctor, logs, emulator, stack):
+    for module in (up, env, doctor, logs, emulator, stack, images):
         module.register(app)
     if extensions:
         extend(app)

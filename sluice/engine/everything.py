@@ -63,7 +63,7 @@ def up(only: str | None, workload: str | None, *, tour: bool) -> Outcome:
         endpoint_url = None
         if local:
             endpoint_url = emulator.start().endpoint_url
-        results = tuple(stacks.up(program) for program in chosen)
+        results = tuple(_deploy(program) for program in chosen)
         tours = {}
         if tour and local and find_spec(TOUR) is not None:
             walk: Any = import_module(TOUR).walk
@@ -71,6 +71,20 @@ def up(only: str | None, workload: str | None, *, tour: bool) -> Outcome:
                 if declares_tour(owner):
                     tours[owner] = dict(walk(owner) or {})
     return Outcome(results, tours, endpoint_url, time.monotonic() - began)
+
+
+def _deploy(program: programs.Program) -> stacks.Result:
+    if (
+        program.kind == "pipelines"
+        and program.workload is not None
+        and environment.selected() == environment.LOCAL
+    ):
+        # On AWS the deployment workflow builds and pushes the images; the program refuses where they are missing.
+        from sluice import images
+        from sluice.engine import outputs
+
+        images.push(program.workload, outputs.platform().image_repository)
+    return stacks.up(program)
 
 
 def down(*, destroy: bool) -> Ended:

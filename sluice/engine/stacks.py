@@ -108,6 +108,15 @@ def select(program: Program, *, name: str | None = None) -> None:
     _select(_stack(program, name))
 
 
+def query(program: Program, *arguments: str, name: str | None = None) -> str:
+    """A command of Pulumi that changes nothing and takes no time; its output.
+
+    Raises:
+        SluiceError: if it fails.
+    """
+    return _quick(_stack(program, name), *arguments)
+
+
 def _stack(program: Program, name: str | None) -> _Stack:
     if not (program.folder / "Pulumi.yaml").is_file():
         raise SluiceError(f"there is no Pulumi program in {program.folder}", "The checkout is not complete.")
