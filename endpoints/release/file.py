@@ -20,7 +20,9 @@ _PACKAGE = re.compile(r"^arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:model-packag
 
 def _package(arn: str) -> str:
     if not _PACKAGE.match(arn):
-        raise ValueError(f"{arn!r} is no ARN of a model package version (arn:…:model-package/<group>/<number>)")
+        raise ValueError(
+            f"{arn!r} is no ARN of a model package version (arn:…:model-package/<group>/<number>)"
+        )
     return arn
 
 
@@ -94,7 +96,11 @@ def load(path: Path) -> ReleaseFile:
 def dump(release: ReleaseFile) -> str:
     """The file's text: the same bytes for the same release, so that a commit shows what changed and no more."""
     return yaml.safe_dump(
-        release.model_dump(mode="json"), sort_keys=False, default_flow_style=False, width=1000, allow_unicode=True
+        release.model_dump(mode="json"),
+        sort_keys=False,
+        default_flow_style=False,
+        width=1000,
+        allow_unicode=True,
     )
 
 

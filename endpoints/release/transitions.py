@@ -1,9 +1,9 @@
 """The state machine of a release, pure: a release file and an event in, the next release file or a refusal out.
 
-        propose          advance          advance
- none ──────────▶ shadow ────────▶ canary ────────▶ champion (the old one goes to history)
-   ▲                │ reject         │ reject
-   └────────────────┴────────────────┘   withdraw ends a trial without rejecting; rollback takes the newest of history
+       propose          advance          advance
+none ──────────▶ shadow ────────▶ canary ────────▶ champion (the old one goes to history)
+  ▲                │ reject         │ reject
+  └────────────────┴────────────────┘   withdraw ends a trial without rejecting; rollback takes the newest of history
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,8 @@ def initialise(release: ReleaseFile, package: str, version: str) -> ReleaseFile:
     """
     if release.champion is not None:
         raise IllegalTransitionError(
-            f"{short(release.champion.package)} is champion already", "A new version comes by `sluice release propose`."
+            f"{short(release.champion.package)} is champion already",
+            "A new version comes by `sluice release propose`.",
         )
     _refuse_rejected(release, package)
     return release.model_copy(update={"champion": Champion(package=package, version=version)})
@@ -48,7 +49,7 @@ def propose(release: ReleaseFile, package: str, version: str, now: datetime) -> 
         if release.challenger.package == package:
             return release
         raise IllegalTransitionError(
-            f"{short(release.challenger.package)} is in {release.challenger.stage}, and one challenger is tried at a time",
+            f"{short(release.challenger.package)} is in {release.challenger.stage}; one challenger is tried at a time",
             f"{short(package)} waits until that one is live, or is rejected or withdrawn.",
         )
     return _with(release, Challenger(package=package, version=version, stage="shadow", since=now))
@@ -162,7 +163,8 @@ def _challenger(release: ReleaseFile, step: str) -> Challenger:
 def _refuse_rejected(release: ReleaseFile, package: str) -> None:
     if package in release.rejected:
         raise IllegalTransitionError(
-            f"{short(package)} was rejected and is never deployed again", "Train a new version and propose that."
+            f"{short(package)} was rejected and is never deployed again",
+            "Train a new version and propose that.",
         )
 
 
