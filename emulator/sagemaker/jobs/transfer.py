@@ -1,0 +1,84 @@
+"""Between S3 and a job's folders."""
+
+import io
+import tarfile
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from emulator.sagemaker.jobs.plan import Input, Output, relative_name
+from emulator.sagemaker.objects import split
+from emulator.sagemaker.seam import client
+
+
+class TransferError(Exception):
+    """The reason as SageMaker gives it in FailureReason."""
+
+
+def download(source: Input, opt_ml: Path, role: str) -> None:
+    """Lay the objects under the input's URI into its folder.
+
+    Raises:
+        TransferError: if there are none, or S3 refuses.
+    """
+    target = opt_ml / source.folder
+    target.mkdir(parents=True, exist_ok=True)
+    try:
+        bucket, prefix = split(source.uri)
+        s3, found = client("s3"), False
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for entry in page.get("Contents", ()):
+                key = entry["Key"]
+                name = relative_name(prefix, key)
+                if key.endswith("/") or not name:
+                    continue
+                path = target / name
+                if ".." in Path(name).parts:
+                    raise TransferError(
+                        f"ClientError: Data download failed: the key {key!r} leaves its folder"
+                    )
+                path.parent.mkdir(parents=True, exist_ok=True)
+                s3.download_file(bucket, key, str(path))
+                found = True
+    except (ValueError, ClientError) as error:
+        raise TransferError(f"ClientError: Data download failed: {source.uri}: {error}") from error
+    if not found:
+        raise TransferError(
+            f'ClientError: Data download failed:No S3 objects found under S3 URL "{source.uri}" given in input data '
+            "source. Please ensure that the bucket exists in the selected region, that objects exist under that S3 "
+            f'prefix, and that the role "{role}" has "s3:ListBucket" permissions on the bucket.'
+        )
+
+
+def upload(output: Output, opt_ml: Path) -> None:
+    """Put an output's files to S3, encrypted with its key if it has one.
+
+    Raises:
+        TransferError: if S3 refuses.
+    """
+    folder = opt_ml / output.folder
+    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    if not files and output.skip_empty:
+        return
+    extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": output.kms_key} if output.kms_key else {}
+    try:
+        bucket, key = split(output.uri)
+        s3 = client("s3")
+        if output.archive:
+            s3.put_object(Bucket=bucket, Key=key, Body=_archive(folder), **extra)
+            return
+        base = f"{key.rstrip('/')}/" if key else ""
+        for path in files:
+            s3.upload_file(str(path), bucket, f"{base}{path.relative_to(folder).as_posix()}", ExtraArgs=extra)
+    # upload_file wraps what S3 says in an error of its own kind.
+    except Exception as error:
+        raise TransferError(f"ClientError: Failed to upload output to {output.uri}: {error}") from error
+
+
+def _archive(folder: Path) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=6) as tar:
+        if folder.is_dir():
+            for path in sorted(folder.iterdir()):
+                tar.add(path, arcname=path.name)
+    return buffer.getvalue()
