@@ -58,7 +58,7 @@ class Application:
     """WSGI: our API, then moto."""
 
     def __init__(self, context: Context) -> None:
-        from moto.server import DomainDispatcherApplication, create_backend_app
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
         self._api = context.api
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -90,7 +90,7 @@ def _not_implemented(environ: dict[str, Any], start_response: Any, problem: str)
 
 def run(*, listener: socket.socket, root: Path, endpoint_url: str, boot_id: str) -> None:
     """Serve on `listener` until SIGTERM, then end everything that was started."""
-    from moto.server import MotoRequestHandler
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
     from werkzeug.serving import make_server
 
     control_url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -25,6 +25,7 @@ class Key:
 @dataclass
 class _Window:
     started: int
+    every: int
     values: dict[str, Counter[float]] = field(default_factory=dict)
 
     def add(self, metric: str, value: float) -> None:
@@ -70,7 +71,7 @@ class Metrics:
             if window is None or window.started != start:
                 if window is not None:
                     self._ready.extend(_data(key, window))
-                window = self._concurrency[key] = _Window(start)
+                window = self._concurrency[key] = _Window(start, CONCURRENCY_SECONDS)
             window.add("ConcurrentRequestsPerModel", float(under_way))
 
     def due(self, now: float) -> list[dict[str, Any]]:
@@ -108,7 +109,7 @@ class Metrics:
         if window is None or window.started != start:
             if window is not None:
                 self._ready.extend(_data(key, window))
-            window = _Window(start)
+            window = _Window(start, every)
             self._invocations[key] = (every, window)
         return window
 
@@ -138,7 +139,7 @@ def _data(key: Key, window: _Window) -> Iterator[dict[str, Any]]:
                     "Values": [value for value, _ in part],
                     "Counts": [float(count) for _, count in part],
                     "Unit": _UNITS[metric],
-                    "StorageResolution": 1,
+                    "StorageResolution": 1 if window.every < 60 else 60,
                 }
 
 

@@ -55,9 +55,8 @@ class Plane:
             log.warning("requests are still under way after %.0f s", timeout)
         left = sum(upstream.outstanding for upstream in upstreams)
         for instance in instances:
-            upstream = self.upstreams.pop(instance, None)
-            if upstream is not None:
-                upstream.close()
+            if instance in self.upstreams:
+                self.upstreams.pop(instance).close()
         return left
 
     async def flush(self, endpoint: str | None = None) -> None:
