@@ -13,6 +13,7 @@ from emulator.cloudwatch.alarms import STATES, Alarm
 from emulator.cloudwatch.errors import invalid_combination, invalid_value, validation
 from emulator.cloudwatch.service import Service
 from emulator.cloudwatch.store import Metric
+from emulator.services.patching import replace
 
 MAX_STATISTICS_POINTS = 1440
 MAX_DATA_POINTS = 100_800
@@ -28,7 +29,7 @@ def actions(service: Service) -> dict[str, Action]:
 
 def install(service: Service) -> None:
     for name, action in actions(service).items():
-        setattr(CloudWatchResponse, name, action)
+        replace(CloudWatchResponse, name, action)
 
 
 def epoch(value: Any) -> int:

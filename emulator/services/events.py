@@ -12,6 +12,7 @@ from moto.events.models import EventsBackend, Rule, events_backends
 from moto.events.utils import EventTemplateParser
 
 from emulator.context import Context
+from emulator.services.patching import original, replace
 from sluice.aws import client
 from sluice.clock import iso
 
@@ -40,7 +41,7 @@ def emit(
 
 def install() -> None:
     """Deliver to the targets that moto cannot."""
-    by_moto = Rule.send_to_targets
+    by_moto = original(Rule, "send_to_targets")
 
     def send_to_targets(self: Rule, original_event: Any, transform_input: bool = True) -> None:
         if self.state == "DISABLED":
@@ -63,7 +64,7 @@ def install() -> None:
             if target not in theirs:
                 deliver(self.name, target, original_event)
 
-    setattr(Rule, "send_to_targets", send_to_targets)  # noqa: B010 - mypy knows moto's types and refuses the plain form
+    replace(Rule, "send_to_targets", send_to_targets)
     _refuse_sources_of_aws()
 
 
@@ -71,7 +72,7 @@ def _refuse_sources_of_aws() -> None:
     """PutEvents from outside may not speak for AWS: such an entry fails, the others pass."""
     from moto.events.responses import EventsHandler
 
-    by_moto = EventsHandler.put_events
+    by_moto = original(EventsHandler, "put_events")
 
     def put_events(self: Any) -> Any:
         entries = self._get_param("Entries") or []
@@ -92,7 +93,7 @@ def _refuse_sources_of_aws() -> None:
         failed = sum("ErrorCode" in result for result in results)
         return json.dumps({"Entries": results, "FailedEntryCount": failed})
 
-    EventsHandler.put_events = put_events
+    replace(EventsHandler, "put_events", put_events)
 
 
 def _service(target: Mapping[str, Any]) -> str:
