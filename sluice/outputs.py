@@ -1,6 +1,6 @@
 """The contract between programs: typed stack outputs. A program reads no other program's code, only these."""
 
-from typing import Self
+from typing import Any, Self
 
 import pulumi
 
@@ -14,9 +14,19 @@ class StackOutputs(Frozen):
     def from_stack(cls, stack: str) -> pulumi.Output[Self]:
         """The outputs of `organization/<project>/<stack>`, checked. Known at preview, for they are of a stack
         that is already up."""
-        reference = pulumi.StackReference(stack)
-        fields = {field: reference.require_output(field) for field in cls.model_fields}
-        return pulumi.Output.all(**fields).apply(lambda values: parse(cls, values, f"the outputs of {stack}"))
+        fields = cls.model_fields
+
+        def checked(values: dict[str, Any]) -> Any:
+            if not values:
+                # RunError is the one that Pulumi shows without a traceback.
+                raise pulumi.RunError(
+                    f"The stack {stack} is not up, and this program needs its outputs. Run it first."
+                )
+            return parse(
+                cls, {name: values[name] for name in fields if name in values}, f"the outputs of {stack}"
+            )
+
+        return pulumi.StackReference(stack).outputs.apply(checked)
 
     @classmethod
     def export(cls, **values: "pulumi.Input[object]") -> None:
