@@ -118,6 +118,8 @@ class Validation(Frozen):
     maximum_duplicate_share: Share = 0.001
     freshness: timedelta = timedelta(days=2)
     """The newest observation may be this much older than the end of the batch."""
+    minimum_label_share: Share = 0.9
+    """Of the rows whose label is due."""
     maximum_psi: float = 0.5
     """Drift of one field against the champion's training data; above it the batch needs a person."""
     maximum_drifted_share: Share = 0.5

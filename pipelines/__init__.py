@@ -1,0 +1,1 @@
+"""Training of one workload: the program, the steps that run inside the jobs, and the built definitions."""
