@@ -13,6 +13,16 @@ ABORT_NAMESPACE = "Sluice/Release"
 ABORT_METRIC = "Abort"
 
 
+def abort_alarm_name(endpoint: str) -> str:
+    """The operator's alarm."""
+    return f"{endpoint}-abort"
+
+
+def rollback_alarm_names(endpoint: str) -> list[str]:
+    """All that turn a deployment back. The names never change, only the config that the alarms watch."""
+    return [f"{endpoint}-rollback-5xx", f"{endpoint}-rollback-latency", abort_alarm_name(endpoint)]
+
+
 @dataclass
 class RollbackAlarmsArgs:
     """
@@ -36,29 +46,25 @@ class RollbackAlarmsArgs:
 
 
 class RollbackAlarms(pulumi.ComponentResource):
-    """Their names never change, only the config they watch: the deployment names them once and for all."""
+    """The alarms of `rollback_alarm_names`."""
 
     def __init__(
         self, name: str, args: RollbackAlarmsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("sluice:endpoints:RollbackAlarms", name, None, opts)
         self._args = args
+        self._names = rollback_alarm_names(args.endpoint_name)
         self.dimensions: dict[str, pulumi.Input[str]] = {
             "EndpointName": args.endpoint_name,
             "VariantName": args.variant_name,
             "EndpointConfigName": args.config_name,
         }
-        self.errors = self._errors()
-        self.latency = self._latency()
-        self.abort = self._abort()
+        self._errors()
+        self._latency()
+        self._abort()
         self.register_outputs({})
 
-    @property
-    def names(self) -> list[pulumi.Output[str]]:
-        """Of all alarms that turn a deployment back."""
-        return [self.errors.name, self.latency.name, self.abort.name]
-
-    def _errors(self) -> aws.cloudwatch.MetricAlarm:
+    def _errors(self) -> None:
         period = self._args.period_seconds
 
         def total(metric_name: str, query_id: str) -> aws.cloudwatch.MetricAlarmMetricQueryArgsDict:
@@ -74,9 +80,9 @@ class RollbackAlarms(pulumi.ComponentResource):
                 },
             }
 
-        return aws.cloudwatch.MetricAlarm(
-            f"{self._args.endpoint_name}-rollback-5xx",
-            name=f"{self._args.endpoint_name}-rollback-5xx",
+        aws.cloudwatch.MetricAlarm(
+            self._names[0],
+            name=self._names[0],
             alarm_description="Share of answers of the new fleet with a server error, in percent",
             metric_queries=[
                 total("Invocation5XXErrors", "errors"),
@@ -99,10 +105,10 @@ class RollbackAlarms(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _latency(self) -> aws.cloudwatch.MetricAlarm:
-        return aws.cloudwatch.MetricAlarm(
-            f"{self._args.endpoint_name}-rollback-latency",
-            name=f"{self._args.endpoint_name}-rollback-latency",
+    def _latency(self) -> None:
+        aws.cloudwatch.MetricAlarm(
+            self._names[1],
+            name=self._names[1],
             alarm_description="p99 of the new fleet's model latency",
             namespace="AWS/SageMaker",
             metric_name="ModelLatency",
@@ -120,10 +126,10 @@ class RollbackAlarms(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _abort(self) -> aws.cloudwatch.MetricAlarm:
-        return aws.cloudwatch.MetricAlarm(
-            f"{self._args.endpoint_name}-abort",
-            name=f"{self._args.endpoint_name}-abort",
+    def _abort(self) -> None:
+        aws.cloudwatch.MetricAlarm(
+            self._names[2],
+            name=self._names[2],
             alarm_description="The operator turns this deployment back: sluice release abort",
             namespace=ABORT_NAMESPACE,
             metric_name=ABORT_METRIC,

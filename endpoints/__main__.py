@@ -1,0 +1,182 @@
+"""The endpoints program of one workload: exactly what its release file says."""
+
+from itertools import islice
+
+import pulumi
+import pulumi_aws as aws
+
+from endpoints import registry
+from endpoints.components.alarms import (
+    RollbackAlarms,
+    RollbackAlarmsArgs,
+    abort_alarm_name,
+    rollback_alarm_names,
+)
+from endpoints.components.dashboard import dashboard_body
+from endpoints.components.models import model, model_name
+from endpoints.components.role import serving_statements
+from endpoints.components.scaling import VariantScaling, VariantScalingArgs
+from endpoints.config import EndpointSettings
+from endpoints.plan import Plan, Version, plan
+from endpoints.release import store
+from endpoints.rollout.deployment import (
+    CaptureArgs,
+    Deployment,
+    DeploymentArgs,
+    GuardrailsArgs,
+    ProductionArgs,
+    ShadowArgs,
+)
+from endpoints.rollout.spec import PRODUCTION_VARIANT, Spec, config_name
+from policies.iam.statements import document, service_trust
+from sluice import naming
+from sluice.components.role import ServiceRole, ServiceRoleArgs
+from sluice.outputs import EndpointOutputs, PlatformOutputs
+from sluice.program import provider, run, settings
+from workloads.contract import Workload
+
+
+def main() -> None:
+    stack = settings(EndpointSettings)
+    workload = Workload.load(stack.workload)
+    release = store.open(stack.environment, stack.region).read(workload.name)
+    # At preview already: nothing rejected, unapproved or unknown is deployed.
+    packages = registry.refuse_undeployable(release, workload.name)
+    aws_provider = provider(stack, "endpoints", workload.name)
+    with_provider = pulumi.ResourceOptions(providers=[aws_provider])
+    platform = PlatformOutputs.from_stack(stack.platform_stack)
+
+    role = ServiceRole(
+        f"{workload.name}-serving",
+        ServiceRoleArgs(
+            platform.apply(lambda at: service_trust("sagemaker.amazonaws.com", at.account_id, at.region)),
+            platform.apply(lambda at: at.permissions_boundary_arn),
+            f"Sluice: serving containers of {workload.name}",
+        ),
+        with_provider,
+    )
+    role.grant("serve", platform.apply(lambda at: document(*serving_statements(at, workload.name))))
+
+    wanted = plan(release)
+    if wanted is None:
+        pulumi.log.info(
+            f"{workload.name} has no champion yet, so no endpoint is deployed: sluice release init {workload.name}"
+        )
+        EndpointOutputs.export(
+            workload=workload.name,
+            endpoint_name="",
+            endpoint_config_name="",
+            serving_role_arn=role.arn,
+            rollback_alarms=[],
+            abort_alarm="",
+        )
+        return
+
+    # The models of the last champions stay, as the way back.
+    kept = [Version(arn, packages[arn].version) for arn in islice(release.history, stack.kept_models)]
+    assert release.champion is not None  # the plan says so
+    champion = Version(release.champion.package, release.champion.version)
+    versions = dict.fromkeys(
+        [wanted.production, *([wanted.shadow] if wanted.shadow else []), champion, *kept]
+    )
+    models = {
+        version: model(
+            model_name(workload.name, version.version, version.package, stack.environment),
+            version.package,
+            role.arn,
+            platform,
+            pulumi.ResourceOptions(provider=aws_provider),
+        )
+        for version in versions
+    }
+    endpoint = naming.endpoint_name(workload.name, stack.environment)
+    args = deployment_args(endpoint, wanted, workload, stack, platform)
+    config = pulumi.Output.from_input(args.properties()).apply(
+        lambda properties: config_name(Spec.model_validate(properties))
+    )
+    alarms = RollbackAlarms(
+        endpoint,
+        RollbackAlarmsArgs(
+            endpoint_name=endpoint,
+            config_name=config,
+            variant_name=PRODUCTION_VARIANT,
+            period_seconds=stack.alarm_period_seconds,
+            latency_ms=workload.serving.latency_ms,
+            topic_arn=platform.apply(lambda at: at.alerts_topic_arn),
+        ),
+        with_provider,
+    )
+    used = [models[version] for version in (wanted.production, wanted.shadow) if version is not None]
+    deployment = Deployment(
+        endpoint,
+        args,
+        pulumi.ResourceOptions(depends_on=[alarms, *used], protect=not stack.throwaway),
+    )
+    VariantScaling(
+        endpoint,
+        VariantScalingArgs(
+            endpoint_name=deployment.endpoint_arn.apply(lambda arn: arn.rpartition("/")[2]),
+            variant_name=PRODUCTION_VARIANT,
+            minimum=workload.serving.minimum_instances,
+            maximum=workload.serving.maximum_instances,
+            concurrency_target=workload.serving.concurrency_target,
+        ),
+        with_provider,
+    )
+    aws.cloudwatch.Dashboard(
+        endpoint,
+        dashboard_name=endpoint,
+        dashboard_body=config.apply(
+            lambda name: dashboard_body(stack.region, endpoint, name, rollback_alarm_names(endpoint))
+        ),
+        opts=pulumi.ResourceOptions(provider=aws_provider),
+    )
+
+    EndpointOutputs.export(
+        workload=workload.name,
+        endpoint_name=endpoint,
+        endpoint_config_name=deployment.config_name,
+        serving_role_arn=role.arn,
+        rollback_alarms=rollback_alarm_names(endpoint),
+        abort_alarm=abort_alarm_name(endpoint),
+    )
+
+
+def deployment_args(
+    endpoint: str,
+    wanted: Plan,
+    workload: Workload,
+    stack: EndpointSettings,
+    platform: pulumi.Output[PlatformOutputs],
+) -> DeploymentArgs:
+    """What is to be deployed. Model names are plain, so that the config's name is known at preview."""
+
+    def name(version: Version) -> str:
+        return model_name(workload.name, version.version, version.package, stack.environment)
+
+    kind = workload.serving.instance_type
+    return DeploymentArgs(
+        endpoint_name=endpoint,
+        production=ProductionArgs(name(wanted.production), kind, workload.serving.minimum_instances),
+        shadow=ShadowArgs(name(wanted.shadow), kind) if wanted.shadow else None,
+        kms_key_arn=platform.apply(lambda at: at.artifacts_key_arn),
+        capture=CaptureArgs(
+            destination_s3_uri=platform.apply(lambda at: f"s3://{at.capture_bucket}/{workload.name}"),
+            sampling_percentage=100,
+            kms_key_arn=platform.apply(lambda at: at.capture_key_arn),
+        ),
+        metrics_frequency_seconds=stack.metrics_frequency_seconds,
+        guardrails=GuardrailsArgs(
+            canary_percent=stack.canary_percent,
+            wait_seconds=stack.canary_wait_seconds,
+            bake_seconds=stack.bake_seconds,
+            maximum_seconds=stack.maximum_seconds,
+            alarm_names=rollback_alarm_names(endpoint),
+        ),
+        stage=wanted.stage,
+        release=wanted.release,
+        tags=naming.tags(stack.environment, "endpoints", workload.name),
+    )
+
+
+run(main)
