@@ -1,0 +1,226 @@
+"""`sluice release …`: what is live, what is tried, and the steps between."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from endpoints.release import live, operations
+from endpoints.release.file import ReleaseFile, short
+from endpoints.release.operations import Target
+from sluice import output
+from sluice.clock import SystemClock
+from sluice.engine import environment
+from sluice.errors import SluiceError
+
+WorkloadName = Annotated[str, typer.Argument(help="The workload, such as flights.")]
+PackageName = Annotated[
+    str | None, typer.Argument(help="A version (1.1), a number in the registry, or an ARN.")
+]
+Why = Annotated[str, typer.Option("--why", help="For the history: the reason.")]
+Deploys = Annotated[bool, typer.Option(help="Bring the endpoint to what the file says, by `pulumi up`.")]
+Commits = Annotated[
+    bool, typer.Option("--commit", help="Commit the release file; on one machine this is always done.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group `release`."""
+    group = typer.Typer(
+        help="What is live, what is tried, and the steps from shadow through canary to live, or back.",
+        no_args_is_help=True,
+    )
+    for command in (status, propose, approve, advance, reject, withdraw, rollback, init, abort):
+        group.command()(command)
+    app.add_typer(group, name="release")
+
+
+def status(workload: WorkloadName = "flights") -> None:
+    """Show what is live, the challenger with its evidence, the endpoint and its alarms."""
+    target = Target.of(workload)
+    value = describe(target)
+    output.emit(value, lambda: _table(value))
+
+
+def describe(target: Target) -> dict[str, Any]:
+    """All that `status` says, as plain data."""
+    release = target.read()
+    now = live.observe(target.endpoint, target.clients)
+    value: dict[str, Any] = {
+        "workload": target.workload.name,
+        "environment": target.environment,
+        "file": str(target.store.path(target.workload.name)),
+        "release": release.model_dump(mode="json"),
+        "endpoint": None if now is None else now.model_dump(mode="json"),
+        "evidence": None,
+        "checks": [],
+        "changes": target.store.log(target.workload.name),
+    }
+    if release.challenger is not None and release.challenger.stage == "shadow" and now is not None:
+        seen, found = operations.shown(target, release)
+        value["evidence"] = seen.model_dump(mode="json")
+        value["checks"] = [check.model_dump() for check in found]
+    return value
+
+
+def propose(
+    workload: WorkloadName,
+    package: PackageName = None,
+    why: Why = "a new version",
+    deploy: Deploys = True,
+    commit: Commits = False,
+) -> None:
+    """Let a version run in shadow: it gets a copy of every request, and nobody sees its answers.
+
+    Without a version it is the newest approved one that was not tried yet.
+    """
+    _done(Target.of(workload, deploy, commit), lambda target: operations.propose(target, package, why))
+
+
+def approve(
+    workload: WorkloadName, package: PackageName = None, why: Why = "looked at and found good"
+) -> None:
+    """Approve a version for release. On AWS only the promotion role may."""
+    found = operations.approve(Target.of(workload), package, why)
+    output.emit(
+        found.model_dump(mode="json"),
+        f"{short(found.arn)}, version {found.version} of {workload}, is approved",
+    )
+
+
+def advance(
+    workload: WorkloadName,
+    why: Why = "its checks passed",
+    deploy: Deploys = True,
+    commit: Commits = False,
+    force: Annotated[bool, typer.Option("--force", help="Though a check did not pass; say why.")] = False,
+) -> None:
+    """Take the challenger from shadow through canary to live, once its checks passed.
+
+    If SageMaker turns the canary back, the version is rejected and the command fails. With --no-deploy one call is
+    one step: the first writes `canary`, the second, after somebody has deployed it, `live`.
+    """
+    if force and why == "its checks passed":
+        raise SluiceError("--force needs a reason", "Add --why, which stays in the history.")
+    _done(Target.of(workload, deploy, commit), lambda target: operations.advance(target, why, force))
+
+
+def reject(
+    workload: WorkloadName,
+    why: Annotated[str, typer.Option("--why", help="For the history: the reason.")],
+    deploy: Deploys = True,
+    commit: Commits = False,
+) -> None:
+    """End the challenger's trial for ever: this package is never deployed again."""
+    _done(Target.of(workload, deploy, commit), lambda target: operations.reject(target, why))
+
+
+def withdraw(
+    workload: WorkloadName, why: Why = "withdrawn", deploy: Deploys = True, commit: Commits = False
+) -> None:
+    """End the challenger's trial without a verdict; it may be proposed again."""
+    _done(Target.of(workload, deploy, commit), lambda target: operations.withdraw(target, why))
+
+
+def rollback(
+    workload: WorkloadName,
+    why: Annotated[str, typer.Option("--why", help="For the history: the reason.")],
+    deploy: Deploys = True,
+    commit: Commits = False,
+) -> None:
+    """Put the champion before this one back, and never deploy this one again.
+
+    This is a new deployment of the old version. A canary that is still under way goes back sooner, by `abort`.
+    """
+    target = Target.of(workload, deploy, commit)
+    if deploy:
+        local = target.environment == environment.LOCAL
+        takes = (
+            "about half a minute"
+            if local
+            else "5 to 10 minutes for the new fleet to start, and its final bake"
+        )
+        output.note(f"going back is a new deployment: {takes}")
+    _done(target, lambda target: operations.rollback(target, why))
+
+
+def init(
+    workload: WorkloadName,
+    package: PackageName = None,
+    why: Why = "what decided before any model",
+    deploy: Deploys = True,
+    commit: Commits = False,
+) -> None:
+    """Make the incumbent the first champion, so that there is always something to compare with."""
+    _done(Target.of(workload, deploy, commit), lambda target: operations.initialise(target, package, why))
+
+
+def abort(
+    workload: WorkloadName,
+    why: Annotated[str, typer.Option("--why", help="For the history: the reason.")],
+) -> None:
+    """Turn a deployment back that is under way: SageMaker sends all traffic to the old fleet at once.
+
+    It needs neither Pulumi nor git. Whoever is deploying sees it fail and rejects the version.
+    """
+    target = Target.of(workload)
+    config = live.abort(target.endpoint, target.clients, SystemClock())
+    target.store.note(target.workload.name, f"deployment of {config} aborted", target.who, why)
+    output.emit(
+        {"endpoint": target.endpoint, "aborted": config, "who": target.who, "why": why},
+        f"{target.endpoint}: SageMaker turns {config} back; the old fleet answers",
+    )
+
+
+def _done(target: Target, act: Any) -> None:
+    release: ReleaseFile = act(target)
+    value = {"workload": target.workload.name, "release": release.model_dump(mode="json")}
+    output.emit(value, lambda: f"{target.workload.name}: {summary(release)}")
+
+
+def summary(release: ReleaseFile) -> str:
+    """One line: what is live, and what is tried."""
+    if release.champion is None:
+        return "no champion yet: sluice release init"
+    line = f"{release.champion.version} ({short(release.champion.package)}) is live"
+    if release.challenger is None:
+        return f"{line}, nothing is on trial"
+    challenger = release.challenger
+    days = datetime.now(UTC) - challenger.since
+    since = f"for {days.days} days" if days.days else f"since {challenger.since:%H:%M} UTC"
+    return f"{line}, {challenger.version} ({short(challenger.package)}) is in {challenger.stage} {since}"
+
+
+_MARKS = {"pass": "[green]✓[/]", "fail": "[red]✗[/]", "unknown": "[yellow]?[/]"}
+
+
+def _table(value: dict[str, Any]) -> Any:
+    from rich.console import Group
+    from rich.table import Table
+
+    release = ReleaseFile.model_validate(value["release"])
+    table = Table(
+        title=f"{value['workload']} in {value['environment']}", show_header=False, title_justify="left"
+    )
+    table.add_row("release", summary(release))
+    table.add_row("way back", ", ".join(map(short, release.history)) or "none yet")
+    table.add_row("rejected", ", ".join(map(short, release.rejected)) or "none")
+    now = value["endpoint"]
+    if now is None:
+        table.add_row("endpoint", "none is deployed")
+    else:
+        deploying = f", deploying {now['pending']}" if now["pending"] else ""
+        table.add_row("endpoint", f"{now['name']} is {now['status']} on {now['config']}{deploying}")
+        for variant in now["variants"]:
+            kind = "shadow" if variant["shadow"] else "answers"
+            table.add_row(
+                f"  {variant['name']}", f"{variant['instances']} of {variant['wanted']} instances, {kind}"
+            )
+        for name, state in now["alarms"].items():
+            table.add_row(f"  {name}", state)
+    for check in value["checks"]:
+        table.add_row(f"{_MARKS[check['verdict']]} {check['name']}", check["says"])
+    for line in value["changes"][:5]:
+        table.add_row("change", line)
+    table.add_row("file", value["file"])
+    return Group(table)

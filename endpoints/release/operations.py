@@ -1,0 +1,305 @@
+"""What the commands do to a release: change its file, deploy it, and write down what came of it."""
+
+import getpass
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from endpoints import registry
+from endpoints.plan import plan
+from endpoints.release import checks, evidence, store, transitions
+from endpoints.release.checks import Check
+from endpoints.release.evidence import Evidence
+from endpoints.release.file import ReleaseFile, short
+from endpoints.release.store import Step
+from endpoints.rollout.marks import REFUSED
+from sluice import aws, naming
+from sluice.clock import Clock, SystemClock
+from sluice.engine import environment, programs, stacks
+from sluice.errors import SluiceError
+from workloads.contract import Workload
+
+CAPTURE_LAG = timedelta(minutes=5)
+"""How long a capture may take to reach S3. SageMaker gives no figure; the emulator flushes every few seconds."""
+LOCAL_CAPTURE_LAG = timedelta(seconds=10)
+
+Deploy = Callable[["Target"], None]
+
+
+def deploy_stack(target: "Target") -> None:
+    """`pulumi up` of the workload's endpoints stack.
+
+    Raises:
+        SluiceError: with Pulumi's own errors, if the endpoint does not end on what the file says.
+    """
+    stacks.up(programs.program("endpoints", target.environment, target.region, target.workload.name))
+
+
+@dataclass(frozen=True)
+class Target:
+    """One release: a workload in an environment.
+
+    Attributes:
+        deploy: brings the endpoint to what the file says; None where somebody else does that.
+        commit: outside of one machine, whether to commit what is changed.
+    """
+
+    workload: Workload
+    environment: str
+    region: str
+    deploy: Deploy | None = deploy_stack
+    commit: bool = False
+    clock: Clock = field(default_factory=SystemClock)
+    who: str = ""
+
+    @classmethod
+    def of(cls, workload: str, deploy: bool = True, commit: bool = False) -> "Target":
+        """The release of the workload in the environment that this shell works on."""
+        return cls(
+            Workload.load(workload),
+            environment.selected(),
+            environment.region(),
+            deploy_stack if deploy else None,
+            commit,
+            who=os.environ.get("SLUICE_ACTOR") or os.environ.get("GITHUB_ACTOR") or getpass.getuser(),
+        )
+
+    @property
+    def endpoint(self) -> str:
+        return naming.endpoint_name(self.workload.name, self.environment)
+
+    @property
+    def store(self) -> store.Store:
+        return store.open(self.environment, self.region)
+
+    @property
+    def capture_lag(self) -> timedelta:
+        return LOCAL_CAPTURE_LAG if self.environment == environment.LOCAL else CAPTURE_LAG
+
+    @cached_property
+    def clients(self) -> dict[str, Any]:
+        """boto3 clients by service."""
+        return {service: aws.client(service) for service in ("sagemaker", "s3", "cloudwatch")}
+
+    def read(self) -> ReleaseFile:
+        """What the release file says."""
+        return self.store.read(self.workload.name)
+
+    def change(self, step: Step, summary: str, why: str) -> ReleaseFile:
+        """One step of the file, committed."""
+        return self.store.change(self.workload.name, step, summary, self.who, why, self.commit)
+
+
+def initialise(target: Target, wanted: str | None, why: str) -> ReleaseFile:
+    """The incumbent, or the package that is named, becomes the first champion.
+
+    Raises:
+        SluiceError: if there is a champion, or no such package.
+    """
+    known = registry.packages(target.workload.name, target.clients["sagemaker"])
+    choice = known if wanted else [package for package in known if package.kind == "incumbent"]
+    package = registry.find(target.workload.name, wanted, choice)
+    _approved(target, package)
+    return _step(
+        target,
+        lambda release: transitions.initialise(release, package.arn, package.version),
+        f"{package.version} is the first champion",
+        why,
+    )
+
+
+def propose(target: Target, wanted: str | None, why: str) -> ReleaseFile:
+    """A package becomes challenger, in shadow; by default the newest that is approved and new to the release.
+
+    Raises:
+        SluiceError: if it may not, or its deployment fails.
+    """
+    release = target.read()
+    known = registry.packages(target.workload.name, target.clients["sagemaker"])
+    if wanted is None:
+        seen = {*release.rejected, *release.history, *(e.package for e in (release.champion,) if e)}
+        known = [package for package in known if package.arn not in seen]
+    package = registry.find(target.workload.name, wanted, known)
+    _approved(target, package)
+    return _step(
+        target,
+        lambda release: transitions.propose(release, package.arn, package.version, target.clock.now()),
+        f"{package.version} in shadow",
+        why,
+    )
+
+
+def approve(target: Target, wanted: str | None, why: str) -> registry.Package:
+    """Approve a package for release. On AWS only the promotion role may.
+
+    Raises:
+        SluiceError: if there is none.
+    """
+    sagemaker = target.clients["sagemaker"]
+    known = registry.packages(target.workload.name, sagemaker)
+    package = registry.find(target.workload.name, wanted, known)
+    if package.approval != "Approved":
+        sagemaker.update_model_package(
+            ModelPackageArn=package.arn,
+            ModelApprovalStatus="Approved",
+            ApprovalDescription=f"{target.who}: {why}"[:1024],
+        )
+    return package.model_copy(update={"approval": "Approved"})
+
+
+def shown(target: Target, release: ReleaseFile) -> tuple[Evidence, tuple[Check, ...]]:
+    """Evidence and checks of the challenger so far.
+
+    Raises:
+        SluiceError: if there is no challenger.
+    """
+    if release.champion is None or release.challenger is None:
+        raise SluiceError(f"{target.workload.name} has no challenger, so there is nothing to show")
+    seen = evidence.gather(
+        target.endpoint,
+        release.champion,
+        release.challenger,
+        target.clock.now(),
+        target.capture_lag,
+        target.clients,
+    )
+    rules = target.workload.release
+    return seen, checks.check(seen, rules, release.champion.package, release.challenger.package)
+
+
+def advance(target: Target, why: str, force: bool = False) -> ReleaseFile:
+    """From shadow to canary after the checks; from canary to champion once the canary is deployed. Where this
+    deploys, one call goes all the way.
+
+    Args:
+        force: go on from shadow though a check did not pass; `why` is in the history for ever.
+
+    Raises:
+        SluiceError: if a check did not pass, or SageMaker turned the canary back; then it is rejected.
+    """
+    release = target.read()
+    if release.challenger is None or release.challenger.stage == "shadow":
+        release = _to_canary(target, release, why, force)
+        if target.deploy is None:
+            return release
+    _deploy(target)
+    version = _challenger(target)
+    return _step(
+        target, lambda before: transitions.advance(before, target.clock.now()), f"{version} is champion", why
+    )
+
+
+def _to_canary(target: Target, release: ReleaseFile, why: str, force: bool) -> ReleaseFile:
+    uri: str | None = None
+    if release.challenger is not None:
+        seen, found = shown(target, release)
+        if not checks.passed(found) and not force:
+            told = "; ".join(
+                f"{check.name} ({check.verdict}): {check.says}" for check in found if check.verdict != "pass"
+            )
+            raise SluiceError(
+                f"{release.challenger.version} may not leave the shadow stage: {told}",
+                "Let more requests come, or end it: sluice release reject. --force goes on all the same.",
+            )
+        uri = evidence.keep(seen, [check.model_dump() for check in found], target.clients)
+    before = release
+
+    def step(now: ReleaseFile) -> ReleaseFile:
+        if now != before:
+            raise SluiceError(
+                "the release file was changed in the meantime", "Look at it and run this again."
+            )
+        return transitions.advance(now, target.clock.now(), uri)
+
+    return target.change(step, f"{_challenger(target)} in canary", why)
+
+
+def _step(target: Target, step: Step, summary: str, why: str) -> ReleaseFile:
+    """Change the file and bring the endpoint to it."""
+    release = target.change(step, summary, why)
+    _deploy(target)
+    return release
+
+
+def _deploy(target: Target) -> None:
+    """Bring the endpoint to what the file says. If SageMaker turned the challenger back, it is rejected, so that
+    nothing tries it again, and the endpoint is brought to what the file says then.
+
+    Raises:
+        SluiceError: if the endpoint did not end on what the file said.
+    """
+    if target.deploy is None:
+        return
+    try:
+        target.deploy(target)
+    except SluiceError as error:
+        release = target.read()
+        challenger = release.challenger
+        if challenger is None or not turned_back(target, release):
+            raise
+        target.change(
+            transitions.reject, f"{challenger.version} was turned back and is rejected", error.problem
+        )
+        problem = (
+            f"SageMaker turned {challenger.version} back in {challenger.stage}; "
+            "it is rejected, and the champion answers"
+        )
+        try:
+            target.deploy(target)
+        except SluiceError as second:
+            raise SluiceError(
+                f"{problem}. {error.problem}", f"Removing what is left of it failed: {second}"
+            ) from error
+        raise SluiceError(f"{problem}. {error.problem}", "The next version may be proposed.") from error
+
+
+def turned_back(target: Target, release: ReleaseFile) -> bool:
+    """Whether the deployment left the mark of a release that SageMaker turned back, and it is this one."""
+    wanted = plan(release)
+    sagemaker = target.clients["sagemaker"]
+    arn = sagemaker.describe_endpoint(EndpointName=target.endpoint)["EndpointArn"]
+    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+    tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+    return wanted is not None and tags.get(REFUSED, "").rpartition(" ")[2] == wanted.release
+
+
+def reject(target: Target, why: str) -> ReleaseFile:
+    """The challenger leaves and is never deployed again."""
+    return _step(target, transitions.reject, f"{_challenger(target)} rejected", why)
+
+
+def withdraw(target: Target, why: str) -> ReleaseFile:
+    """The challenger leaves without a verdict."""
+    return _step(target, transitions.withdraw, f"{_challenger(target)} withdrawn", why)
+
+
+def rollback(target: Target, why: str) -> ReleaseFile:
+    """The champion before this one comes back, and this one is never deployed again.
+
+    Raises:
+        SluiceError: if there is none, or the registry does not know it any more.
+    """
+    release = target.read()
+    back = registry.describe(release.history[0], target.clients["sagemaker"]) if release.history else None
+    if release.history and back is None:
+        raise SluiceError(
+            f"{short(release.history[0])} is not in the registry any more", "Propose another package."
+        )
+    version = back.version if back else ""
+    return _step(target, lambda before: transitions.rollback(before, version), f"back to {version}", why)
+
+
+def _approved(target: Target, package: registry.Package) -> None:
+    if package.approval != "Approved":
+        raise SluiceError(
+            f"{short(package.arn)} (version {package.version}) is not approved, it is {package.approval}",
+            f"Approve it: sluice release approve {target.workload.name} {package.version}",
+        )
+
+
+def _challenger(target: Target) -> str:
+    challenger = target.read().challenger
+    return challenger.version if challenger else "the challenger"
