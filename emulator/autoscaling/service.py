@@ -288,7 +288,7 @@ class Service:
         settled = endpoint["EndpointStatus"] == "InService"
         if target.activity is not None:
             self._finish(target, settled and current == wanted, endpoint["EndpointStatus"], now)
-        if now < target.retry_at:
+        if target.retry_at is not None and now < target.retry_at:
             return
         # "Automatic scaling is blocked while the update operation is in progress" (SageMaker Developer Guide).
         if not settled or target.activity is not None or not wanted:

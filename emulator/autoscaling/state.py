@@ -1,7 +1,7 @@
 """What Application Auto Scaling keeps: targets, their policies, scheduled actions and activities."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from emulator.autoscaling.arithmetic import Last, Limits
@@ -49,7 +49,7 @@ class Target:
     last_in: Last | None = None
     activity: dict[str, Any] | None = None
     """The one in progress."""
-    retry_at: datetime = datetime.min.replace(tzinfo=UTC)
+    retry_at: datetime | None = None
     """After a failed activity, not before."""
 
     @property

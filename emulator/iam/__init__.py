@@ -1,0 +1,7 @@
+"""IAM and STS beyond moto."""
+
+from emulator.context import Context
+
+
+def install(context: Context) -> None:
+    """Nothing yet."""
