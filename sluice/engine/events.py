@@ -64,6 +64,8 @@ class Tally:
             event = json.loads(line)
         except ValueError:
             return
+        if not isinstance(event, dict):
+            return
         if "resourcePreEvent" in event:
             metadata = event["resourcePreEvent"]["metadata"]
             if metadata["op"] in _PRESENT:

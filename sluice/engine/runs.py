@@ -78,10 +78,9 @@ def alive(run: Run) -> list[int]:
     found = []
     for pid in processes.all_pids():
         environment = processes.environment_of(pid)
-        if environment is not None:
-            if environment.get(processes.MARK) == run.mark and processes.identity(pid) is not None:
-                found.append(pid)
-        elif run.leader is not None and _in_session(pid, run):
+        ours = _in_session(pid, run) if environment is None else environment.get(processes.MARK) == run.mark
+        # Whoever has ended keeps its number until its parent has looked; it has nothing left to end.
+        if ours and processes.identity(pid) is not None:
             found.append(pid)
     first = leader(run)
     if first is not None and first.pid not in found:
@@ -105,9 +104,9 @@ def _in_session(pid: int, run: Run) -> bool:
     """For systems that do not show the environment of a process. The session's id cannot be given away while a
     member lives; a later process of the same id has another start."""
     try:
-        if os.getsid(pid) != run.leader:
+        if run.leader is None or os.getsid(pid) != run.leader:
             return False
     except (ProcessLookupError, PermissionError):
         return False
-    now = processes.identity(run.leader or 0)
+    now = processes.identity(run.leader)
     return now is None or now.started == run.started

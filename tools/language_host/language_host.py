@@ -214,9 +214,8 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):  # type: ignore[misc]  # 
         return empty_pb2.Empty()
 
 
-def _end_with_parent(children: Children) -> None:
+def _end_with_parent(parent: int, children: Children) -> None:
     """Leave when the engine is gone. Killed with SIGKILL it cannot tell its host, which would run on for ever."""
-    parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -229,6 +228,7 @@ def _end_with_parent(children: Children) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Serve until the engine says stop. The engine's address is the last argument; the port goes out first."""
+    parent = os.getppid()
     addresses = [argument for argument in arguments if not argument.startswith("-")]
     children = Children()
     options = [
@@ -250,7 +250,7 @@ def main(arguments: Sequence[str]) -> None:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    _end_with_parent(children)
+    _end_with_parent(parent, children)
     server.wait_for_termination()
 
 
