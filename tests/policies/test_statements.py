@@ -56,7 +56,11 @@ def test_a_service_trusts_this_account_alone() -> None:
 
 def test_a_bucket_grants_its_prefix_and_its_key_through_s3() -> None:
     read = Bucket("data", KEY).read("Data", "flights/")
-    assert [s["Resource"] for s in read] == [["arn:aws:s3:::data/flights/*"], ["arn:aws:s3:::data"], [KEY.arn]]
+    assert [s["Resource"] for s in read] == [
+        ["arn:aws:s3:::data/flights/*"],
+        ["arn:aws:s3:::data"],
+        [KEY.arn],
+    ]
     assert read[1]["Condition"] == {"StringLike": {"s3:prefix": ["flights/*"]}}
     assert read[2]["Condition"] == {"StringEquals": {"kms:ViaService": [f"s3.{REGION}.amazonaws.com"]}}
 
