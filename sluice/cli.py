@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 
 import typer
@@ -63,10 +63,16 @@ broken: dict[str, str] = {}
 """Entry points that could not be loaded, with the reason."""
 
 
+def points() -> Iterable[metadata.EntryPoint]:
+    """What the installed folders offer."""
+    return metadata.entry_points(group=GROUP)
+
+
 def extend(app: typer.Typer) -> None:
     """Add the commands of the other folders: entry points of the group `sluice.commands`, each a function
     `register(app)`."""
-    for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name):
+    broken.clear()
+    for point in sorted(points(), key=lambda point: point.name):
         try:
             register = point.load()
             register(app)
@@ -92,7 +98,7 @@ def run(arguments: list[str]) -> int:
         environment.apply()
         command = next((text for text in arguments if not text.startswith("-")), None)
         app = build(extensions=command not in OWN)
-        if broken and command is not None:
+        if broken and command is not None and command not in OWN:
             _warn()
         code = typer.main.get_command(app).main(args=arguments, prog_name="sluice", standalone_mode=False)
         return int(code or 0)
