@@ -2,7 +2,6 @@
 
 from typing import Any, cast
 
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.ecr.exceptions import ImageAlreadyExistsException, UploadNotFoundException
 from moto.ecr.models import ECRBackend, Image
@@ -10,6 +9,7 @@ from moto.ecr.responses import ECRResponse
 
 from emulator.ecr.layers import DIGEST, Layers, digest_of
 from emulator.ecr.manifest import Manifest, parse
+from emulator.refusals import RefusalError
 
 _layers: Layers | None = None
 
@@ -60,17 +60,17 @@ def _complete_layer_upload(
         raise UploadNotFoundException(upload_id, repository_name, repository.registry_id)
     content = bytes(upload.layer_parts)
     if not content:
-        raise ServiceException(
+        raise RefusalError(
             "EmptyUploadException", f"The upload with id '{upload_id}' to {_where(repository)} has no parts"
         )
     digest = digest_of(content)
     if not layer_digests or any(not DIGEST.fullmatch(given) or given != digest for given in layer_digests):
-        raise ServiceException(
+        raise RefusalError(
             "InvalidLayerException",
             f"The layer digest calculated by ECR, '{digest}', does not match the digests given, {layer_digests}",
         )
     if digest in repository.layers:
-        raise ServiceException(
+        raise RefusalError(
             "LayerAlreadyExistsException",
             f"Layer with digest '{digest}' already exists in {_where(repository)}",
         )
@@ -92,14 +92,14 @@ def _put_image(self: Any) -> ActionResult:
     try:
         manifest = parse(text, self._get_param("imageManifestMediaType"))
     except ValueError as problem:
-        raise ServiceException(
+        raise RefusalError(
             "InvalidParameterException",
             f"Invalid parameter at 'ImageManifest' failed to satisfy constraint: '{problem}'",
         ) from None
     digest = digest_of(text.encode())
     given = self._get_param("imageDigest")
     if given and given != digest:
-        raise ServiceException(
+        raise RefusalError(
             "ImageDigestDoesNotMatchException",
             f"The digest given, '{given}', does not match that of the manifest, '{digest}'",
         )
@@ -110,7 +110,7 @@ def _put_image(self: Any) -> ActionResult:
 def _check_layers(repository: Any, manifest: Manifest) -> None:
     missing = [part for part in (manifest.config, *manifest.layers) if part not in repository.layers]
     if missing:
-        raise ServiceException(
+        raise RefusalError(
             "LayersNotFoundException",
             f"Layers with digests '{', '.join(missing)}' could not be found in {_where(repository)}",
         )

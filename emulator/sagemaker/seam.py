@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.core.utils import camelcase_to_underscores
 from moto.sagemaker.models import sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 
 from emulator.context import Context
+from emulator.refusals import RefusalError
 from sluice import aws
 
 Params = Mapping[str, Any]
@@ -31,8 +31,7 @@ LOCK = threading.RLock()
 
 def refusal(message: str, code: str = "ValidationException") -> Exception:
     """The error that a client of AWS gets, to be raised by an action."""
-    error: Exception = ServiceException(code, message)
-    return error
+    return RefusalError(code, message)
 
 
 def serve(**actions: Action) -> None:
@@ -94,7 +93,7 @@ def page(items: list[Any], params: Params, default: int = 100) -> tuple[list[Any
     """One page of `items` and the token of the next.
 
     Raises:
-        ServiceException: ValidationException if the token is not one of ours.
+        RefusalError: ValidationException if the token is not one of ours.
     """
     token = params.get("NextToken") or "0"
     if not token.isdigit():
@@ -153,7 +152,7 @@ def checked_tags(tags: list[dict[str, str]] | None) -> list[dict[str, str]]:
     """The tags of a Create call, as a list of its own.
 
     Raises:
-        ServiceException: ValidationException if a key appears twice.
+        RefusalError: ValidationException if a key appears twice.
     """
     given = list(tags or [])
     if len({tag["Key"] for tag in given}) != len(given):

@@ -60,7 +60,7 @@ class Plan:
 def check_name(name: str, field_name: str) -> None:
     """
     Raises:
-        ServiceException: ValidationException if SageMaker would not take the name.
+        RefusalError: ValidationException if SageMaker would not take the name.
     """
     if not NAME.match(name):
         raise refusal(
@@ -73,7 +73,7 @@ def check_one_machine(count: int, kind: str) -> None:
     """One machine has one instance; more is refused as AWS refuses what is over an account's quota.
 
     Raises:
-        ServiceException: ResourceLimitExceeded.
+        RefusalError: ResourceLimitExceeded.
     """
     if count > 1:
         raise refusal(
@@ -87,7 +87,7 @@ def below(local_path: str, base: str) -> PurePosixPath:
     """`local_path` relative to /opt/ml.
 
     Raises:
-        ServiceException: ValidationException if it is not within `base`, or climbs.
+        RefusalError: ValidationException if it is not within `base`, or climbs.
     """
     path = PurePosixPath(local_path)
     if ".." in path.parts or not path.is_relative_to(base):

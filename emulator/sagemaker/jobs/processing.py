@@ -39,7 +39,7 @@ def plan(params: Params, arn: str) -> Plan:
     """What the request asks for.
 
     Raises:
-        ServiceException: ValidationException for what AWS or this emulator does not take.
+        RefusalError: ValidationException for what AWS or this emulator does not take.
     """
     name, application = params["ProcessingJobName"], params["AppSpecification"]
     check_one_machine(params["ProcessingResources"]["ClusterConfig"]["InstanceCount"], "processing")
@@ -169,7 +169,7 @@ class ProcessingJobs:
         """The job.
 
         Raises:
-            ServiceException: ResourceNotFound if there is none.
+            RefusalError: ResourceNotFound if there is none.
         """
         record: Record | None = self._table().get(name)
         if record is None:

@@ -57,7 +57,7 @@ def plan(params: Params, arn: str) -> Plan:
     """What the request asks for.
 
     Raises:
-        ServiceException: ValidationException for what AWS or this emulator does not take.
+        RefusalError: ValidationException for what AWS or this emulator does not take.
     """
     name, algorithm = params["TrainingJobName"], params.get("AlgorithmSpecification") or {}
     if not algorithm.get("TrainingImage"):
@@ -225,7 +225,7 @@ class TrainingJobs:
         """The job.
 
         Raises:
-            ServiceException: ValidationException if there is none.
+            RefusalError: ValidationException if there is none.
         """
         record: Record | None = self._table().get(name)
         if record is None:

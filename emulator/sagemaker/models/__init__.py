@@ -39,7 +39,7 @@ def container(model_name: str) -> Container:
     """The container of a model; that of its model package if it names one.
 
     Raises:
-        ServiceException: ValidationException if there is no such model, or its package is gone.
+        RefusalError: ValidationException if there is no such model, or its package is gone.
     """
     if _models is None:
         raise refusal(f'Could not find model "{model_name}".')

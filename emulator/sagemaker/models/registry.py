@@ -80,7 +80,7 @@ class Models:
         """The model.
 
         Raises:
-            ServiceException: ValidationException if there is none.
+            RefusalError: ValidationException if there is none.
         """
         record: Record | None = self._table().get(name)
         if record is None:
@@ -91,7 +91,7 @@ class Models:
         """The first container of the model, over that of its package where it names one.
 
         Raises:
-            ServiceException: ValidationException if the model or its package does not exist.
+            RefusalError: ValidationException if the model or its package does not exist.
         """
         fields = self.find(name).fields
         given: dict[str, Any] = fields.get("PrimaryContainer") or fields["Containers"][0]

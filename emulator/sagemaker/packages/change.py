@@ -39,7 +39,7 @@ MAX_PROPERTIES = 50
 def check_approval(status: str | None) -> None:
     """
     Raises:
-        ServiceException: ValidationException if it is no approval status.
+        RefusalError: ValidationException if it is no approval status.
     """
     if status is not None and status not in APPROVALS:
         raise refusal(
@@ -52,7 +52,7 @@ def updated(fields: Mapping[str, Any], params: Mapping[str, Any], now: datetime)
     """The fields after UpdateModelPackage: metadata properties are merged, not replaced.
 
     Raises:
-        ServiceException: ValidationException for a wrong status or too many properties.
+        RefusalError: ValidationException for a wrong status or too many properties.
     """
     check_approval(params.get("ModelApprovalStatus"))
     after = dict(fields)
@@ -88,7 +88,7 @@ def updated(fields: Mapping[str, Any], params: Mapping[str, Any], now: datetime)
 def check_properties(properties: Mapping[str, str] | None) -> None:
     """
     Raises:
-        ServiceException: ValidationException for too many or too long entries.
+        RefusalError: ValidationException for too many or too long entries.
     """
     entries = properties or {}
     if len(entries) > MAX_PROPERTIES:

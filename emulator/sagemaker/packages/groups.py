@@ -82,7 +82,7 @@ class Groups:
         """The group.
 
         Raises:
-            ServiceException: ValidationException if there is none.
+            RefusalError: ValidationException if there is none.
         """
         name = name_or_arn.rpartition("/")[2]
         record: Record | None = self._table().get(name)

@@ -130,7 +130,7 @@ class Packages:
         """The package.
 
         Raises:
-            ServiceException: ValidationException if there is none.
+            RefusalError: ValidationException if there is none.
         """
         arn = (
             name_or_arn

@@ -171,7 +171,7 @@ class Executions:
         """The execution.
 
         Raises:
-            ServiceException: ResourceNotFound if there is none.
+            RefusalError: ResourceNotFound if there is none.
         """
         found: Execution | None = backend(self._context).pipeline_executions.get(arn)
         if found is None:

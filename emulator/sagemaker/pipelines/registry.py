@@ -108,7 +108,7 @@ class Pipelines:
         """The pipeline.
 
         Raises:
-            ServiceException: ResourceNotFound if there is none.
+            RefusalError: ResourceNotFound if there is none.
         """
         name = name_or_arn.rpartition("/")[2]
         pipeline: Pipeline | None = self._table().get(name)
