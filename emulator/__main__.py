@@ -40,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
             sys.stderr.write(f"{error}\n")
             return 1
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("botocore").setLevel(logging.WARNING)
     given = json.loads(options.options)
     listener = socket.socket(fileno=given["listener"])
     if options.role == "control":

@@ -44,7 +44,7 @@ async def _serve(listener: socket.socket, control_url: str) -> None:
         keepalive_timeout=KEEP_ALIVE_SECONDS,
         access_log=None,
     )
-    runner = web.ServerRunner(server, shutdown_timeout=5.0)
+    runner = web.ServerRunner(server, shutdown_timeout=2.0)
     await runner.setup()
     listener.setblocking(False)
     await web.SockSite(runner, listener, backlog=1024).start()

@@ -38,6 +38,8 @@ class ProcessLauncher:
         self._context = context
         self._plane = plane
         self._models = threading.Lock()
+        # Where it is not 0, it takes the place of ContainerStartupHealthCheckTimeoutInSeconds, which starts at 60.
+        context.settings.declare("startup_seconds", 0.0)
         shutil.rmtree(context.root / "instances", ignore_errors=True)
 
     def start(self, instance: Instance) -> None:
@@ -145,7 +147,7 @@ class ProcessLauncher:
         )
         instance.process = process
         blocked = self._context.settings["faults"].get("configs_without_ping", ())
-        deadline = time.monotonic() + instance.startup_seconds
+        deadline = time.monotonic() + (self._context.settings["startup_seconds"] or instance.startup_seconds)
         while not instance.ended.is_set():
             if process.poll() is not None:
                 self._context.spawned.forget(process)
