@@ -1,0 +1,178 @@
+"""The walk of `sluice up` on one machine: each version that a workload's `tour` names is trained and released.
+
+It knows no workload and decides nothing: it types the commands that a person would type, and skips what is done. So it
+goes on where a killed one stopped.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import yaml
+
+from sluice import paths, progress
+from sluice.errors import SluiceError
+
+RATE = 20
+"""Requests a second while a release is on its way: enough to see both fleets in every metric period."""
+EVIDENCE_SECONDS = 240.0
+"""How long a shadow may take to gather its evidence; at `RATE` it takes half a minute."""
+
+
+def walk(workload: str) -> Mapping[str, str]:
+    """Take the workload through its tour; what there is to say at its end.
+
+    Raises:
+        SluiceError: if a version is refused on its way, with the reason.
+    """
+    file = paths.ROOT / "workloads" / workload / "workload.yaml"
+    declared = yaml.safe_load(file.read_text(encoding="utf-8"))
+    _first_champion(workload)
+    sent = {"requests": 0, "failed": 0}
+    for stop in declared["tour"]:
+        if _number(str(stop["version"])) > _number(_live(workload)):
+            for key, value in _release(workload, stop, declared.get("approval") == "automatic").items():
+                sent[key] += value
+    release = _ask("release", "status", workload)
+    facts = {
+        "live": f"version {_live(workload)} on {release['endpoint']['name']}, {release['endpoint']['status']}",
+        "way back": ", ".join(arn.rpartition("/")[2] for arn in release["release"]["history"]) or "none",
+    }
+    if sent["requests"]:
+        facts["traffic"] = f"{sent['requests']} requests sent while releasing, {sent['failed']} failed"
+    return facts
+
+
+def _first_champion(workload: str) -> None:
+    """What decides today answers before any model does."""
+    if _ask("release", "status", workload)["release"]["champion"] is not None:
+        return
+    with progress.step(f"{workload}: the incumbent becomes version 0"):
+        incumbent = _ask("packages", workload, "--register-incumbent")
+        _ask("release", "approve", workload, str(incumbent["version"]), "--why", "it decides today")
+    _ask("release", "init", workload)
+
+
+def _release(workload: str, stop: Mapping[str, Any], approve: bool) -> dict[str, int]:
+    """Train one version and take it to live under real traffic; how many requests were sent and failed."""
+    version, until = str(stop["version"]), str(stop["evaluated_until"])
+    challenger = _ask("release", "status", workload)["release"]["challenger"]
+    if challenger is None:
+        _ask("data", "arrive", workload, "--until", until)
+        trained = _ask(
+            "train", workload, "--train-until", str(stop["train_until"]), "--evaluate-until", until
+        )
+        if trained["version"] != version:
+            raise SluiceError(
+                f"the tour of {workload} expects version {version} here, and training made {trained['version']}",
+                "Correct `tour` in its workload.yaml, or train by hand: sluice up --no-tour.",
+            )
+        if approve:
+            _ask(
+                "release", "approve", workload, version, "--why", "the workload approves what passes the gate"
+            )
+    with _traffic(workload, until) as sent:
+        if challenger is None:
+            _ask("release", "propose", workload, version, "--why", "the tour")
+        _await_evidence(workload, version)
+        _ask("release", "advance", workload)
+    return sent
+
+
+def _await_evidence(workload: str, version: str) -> None:
+    with progress.step(f"{workload}: {version} in shadow, gathering evidence") as step:
+        deadline = time.monotonic() + EVIDENCE_SECONDS
+        while True:
+            seen = _ask("release", "status", workload)
+            challenger = seen["release"]["challenger"]
+            if challenger is None or challenger["stage"] != "shadow":
+                return
+            open_checks = [check for check in seen["checks"] if check["verdict"] != "pass"]
+            if seen["checks"] and not open_checks:
+                step.done(", ".join(check["says"] for check in seen["checks"]))
+                return
+            if failed := [check for check in open_checks if check["verdict"] == "fail"]:
+                step.update("; ".join(check["says"] for check in failed))
+            elif open_checks:
+                step.update(open_checks[0]["says"])
+            if time.monotonic() > deadline:
+                raise SluiceError(
+                    f"{version} of {workload} did not show enough in shadow: "
+                    + "; ".join(check["says"] for check in open_checks),
+                    f"`sluice release status {workload}` says more; end its trial by `sluice release reject`.",
+                )
+            time.sleep(3)
+
+
+@contextmanager
+def _traffic(workload: str, start: str) -> Iterator[dict[str, int]]:
+    """Real requests in the background; their count when the block is over."""
+    sent = {"requests": 0, "failed": 0}
+    command = [*_command("replay", workload, "--from", start, "--rate", str(RATE), "--seconds", "1800")]
+    log = paths.local() / "logs" / f"replay-{workload}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            command,
+            cwd=paths.ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        try:
+            yield sent
+        finally:
+            process.send_signal(signal.SIGTERM)
+            said, _ = process.communicate(timeout=60)
+            try:
+                summary = json.loads(said)
+                sent.update(requests=int(summary["requests"]), failed=int(summary["failed"]))
+            except (ValueError, KeyError):
+                sent.update(failed=sent["failed"])
+
+
+def _live(workload: str) -> str:
+    champion = _ask("release", "status", workload)["release"]["champion"]
+    return str(champion["version"]) if champion else "0"
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "sluice.cli", "--json", *arguments]
+
+
+def _ask(*arguments: str) -> dict[str, Any]:
+    """The answer of a command of `sluice`; its progress goes where ours goes.
+
+    Raises:
+        SluiceError: with the command's own error.
+    """
+    done = subprocess.run(
+        _command(*arguments),
+        cwd=paths.ROOT,
+        env=dict(os.environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        answer = {}
+    if done.returncode or "error" in answer:
+        raise SluiceError(
+            str(answer.get("error", f"`sluice {' '.join(arguments)}` ended with code {done.returncode}")),
+            answer.get("way_out"),
+        )
+    return answer
