@@ -37,7 +37,9 @@ def test_none_yet_is_an_empty_release(tmp_path: Path) -> None:
     assert load(tmp_path / "flights.yaml") == ReleaseFile()
 
 
-moments = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)).map(lambda d: d.replace(microsecond=0, tzinfo=UTC))
+moments = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)).map(
+    lambda d: d.replace(microsecond=0, tzinfo=UTC)
+)
 
 
 @given(
@@ -47,7 +49,11 @@ moments = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)).map(lambda d:
     evidence=st.none() | st.just("s3://audit/flights/evidence.json"),
 )
 def test_written_and_read_is_the_same_to_the_byte(
-    tmp_path_factory: pytest.TempPathFactory, numbers: list[int], since: datetime, stage: str, evidence: str | None
+    tmp_path_factory: pytest.TempPathFactory,
+    numbers: list[int],
+    since: datetime,
+    stage: str,
+    evidence: str | None,
 ) -> None:
     first, second, *rest = map(arn, numbers)
     half = len(rest) // 2

@@ -1,0 +1,223 @@
+"""`sluice invoke` and `sluice replay`: one request, and real traffic, to a workload's endpoint."""
+
+import itertools
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from endpoints import rows as sources
+from endpoints.rows import Row
+from endpoints.serving.bodies import ENCODERS
+from endpoints.traffic import Invoker, Replay, Request, Summary
+from sluice import aws, naming, output, progress
+from sluice.clock import parse_iso
+from sluice.engine import environment
+from sluice.errors import SluiceError
+from workloads import modules
+from workloads.contract import Workload
+
+WorkloadName = Annotated[str, typer.Argument(help="The workload, such as flights.")]
+ContentType = Annotated[str, typer.Option(help=f"One of {', '.join(ENCODERS)}.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(invoke)
+    app.command()(replay)
+
+
+def invoke(
+    workload: WorkloadName,
+    rows: Annotated[int, typer.Option(min=1, help="How many rows of the workload's own data to send.")] = 5,
+    file: Annotated[Path | None, typer.Option(help="Send this body as it is, instead of rows.")] = None,
+    content_type: ContentType = "application/json",
+    start: Annotated[str | None, typer.Option("--from", help="Rows from this event time on.")] = None,
+) -> None:
+    """Ask the endpoint once, and show what it answers and how long it took.
+
+    sluice invoke flights --rows 3
+
+    sluice invoke flights --file body.csv --content-type text/csv
+    """
+    declared = Workload.load(workload)
+    if file is None:
+        sample = list(itertools.islice(sources.since(declared, _event_time(declared, start)), rows))
+        body = _encoder(content_type)(sample)
+    else:
+        body = _read(file)
+    endpoint = naming.endpoint_name(workload, environment.selected())
+    identity = str(uuid.uuid4())
+    client = aws.client("sagemaker-runtime")
+    began = time.perf_counter()
+    answer = client.invoke_endpoint(
+        EndpointName=endpoint,
+        ContentType=content_type,
+        Accept="application/json",
+        Body=body,
+        InferenceId=identity,
+        CustomAttributes=f"id={identity}",
+    )
+    document = orjson.loads(answer["Body"].read())
+    milliseconds = (time.perf_counter() - began) * 1000
+    value = {
+        "endpoint": endpoint,
+        "variant": answer.get("InvokedProductionVariant"),
+        "inference_id": identity,
+        "milliseconds": round(milliseconds, 1),
+        **document,
+    }
+    output.emit(value, lambda: _answers(value))
+
+
+def replay(
+    workload: WorkloadName,
+    start: Annotated[str | None, typer.Option("--from", help="Event time of the first row.")] = None,
+    rate: Annotated[float, typer.Option(min=0.1, max=10_000, help="Requests a second.")] = 20.0,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="How long; without it until SIGTERM or Ctrl-C.")
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Rows in each request.")] = 1,
+    slow_every: Annotated[
+        int, typer.Option(min=0, help="Every so many requests one is sent over three seconds; 0: none.")
+    ] = 0,
+    content_type: ContentType = "application/json",
+    summary: Annotated[
+        Path | None, typer.Option(help="Keep a JSON summary in this file while it runs.")
+    ] = None,
+    land: Annotated[
+        bool,
+        typer.Option(help="Meanwhile let data and labels arrive in S3, as event time passes by the factor."),
+    ] = True,
+) -> None:
+    """Send the workload's own rows as traffic, at a steady rate, each request with an id of its own.
+
+    Nothing is repeated: a request that fails is counted as failed. Ends well on SIGTERM: what is in flight is
+    answered, and the summary is complete.
+    """
+    declared = Workload.load(workload)
+    first = _event_time(declared, start)
+    encode = _encoder(content_type)
+    endpoint = naming.endpoint_name(workload, environment.selected())
+    invoker = Invoker(endpoint)
+    loop = Replay(
+        endpoint, _requests(declared, first, rows, slow_every, content_type, encode), invoker, rate, seconds
+    )
+
+    def stop(*_: object) -> None:
+        loop.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    done = threading.Event()
+    landing = threading.Thread(target=_land, args=(declared, first, done), daemon=True)
+    if land and declared.replay is not None:
+        landing.start()
+
+    with progress.step(f"traffic to {endpoint} at {rate:g} a second") as step:
+
+        def watch(now: Summary) -> None:
+            step.update(f"{now.sent} sent, {now.ok} answered, {now.failed} failed")
+            if summary is not None:
+                _write(summary, now)
+
+        result = loop.run(watch)
+        step.done(f"{result.sent} sent, {result.ok} answered, {result.failed} failed, p99 {result.p99} ms")
+    done.set()
+    if landing.is_alive():
+        landing.join(30)
+    output.emit(result.model_dump(mode="json"), lambda: _told(result))
+    if result.failed:
+        raise typer.Exit(1)
+
+
+def _requests(
+    workload: Workload, start: datetime, rows: int, slow_every: int, content_type: str, encode: Any
+) -> Iterator[Request]:
+    source = sources.since(workload, start)
+    for number in itertools.count(1):
+        sample: list[Row] = list(itertools.islice(source, rows))
+        if not sample:
+            return
+        slow = bool(slow_every) and number % slow_every == 0
+        # One request, one id: an id that came twice would join the wrong answers.
+        yield Request(str(uuid.uuid4()), content_type, encode(sample), slow)
+
+
+def _land(workload: Workload, start: datetime, done: threading.Event) -> None:
+    """Let what happens by event time arrive, day by day of it."""
+    from sluice.engine import outputs
+
+    assert workload.replay is not None
+    bucket = outputs.platform().data_bucket
+    source = modules.source(workload.name)
+    clock = workload.replay.model_copy(update={"start": start})
+    began = datetime.now(UTC)
+    while True:
+        source.arrive(clock.event_time(began, datetime.now(UTC)), bucket)
+        if done.wait(5):
+            return
+
+
+def _event_time(workload: Workload, text: str | None) -> datetime:
+    if text is not None:
+        try:
+            return parse_iso(text)
+        except ValueError:
+            raise SluiceError(
+                f"{text!r} is no moment", "Write it like 2013-04-01 or 2013-04-01T12:00:00Z."
+            ) from None
+    if workload.replay is None:
+        raise SluiceError(f"{workload.name} declares no replay, so there is no default for --from")
+    return workload.replay.start
+
+
+def _encoder(content_type: str) -> Any:
+    if content_type not in ENCODERS:
+        raise SluiceError(
+            f"{content_type!r} is no content type of an endpoint", f"There are {', '.join(ENCODERS)}."
+        )
+    return ENCODERS[content_type]
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise SluiceError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def _write(file: Path, summary: Summary) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.draft")
+    draft.write_text(summary.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    draft.replace(file)
+
+
+def _answers(value: dict[str, Any]) -> Any:
+    from rich.table import Table
+
+    model = value["model"]
+    title = f"{value['endpoint']}, version {model['version']}, {value['milliseconds']} ms"
+    table = Table("id", "score", "decision", title=title, title_justify="left")
+    for row in value["predictions"]:
+        table.add_row(row["id"], f"{row['score']:.4f}", "yes" if row["decision"] else "no")
+    return table
+
+
+def _told(result: Summary) -> str:
+    versions = ", ".join(f"{count} by {version}" for version, count in result.versions.items())
+    lines = [
+        f"{result.endpoint}: {result.sent} sent in {result.seconds:.0f} s, "
+        f"{result.ok} answered, {result.failed} failed",
+        f"answers: {versions or 'none with a version'}",
+        f"latency ms: p50 {result.p50}, p90 {result.p90}, p99 {result.p99}, largest {result.largest}",
+    ]
+    return "\n".join([*lines, *(f"failed: {error}" for error in result.errors)])
