@@ -80,7 +80,7 @@ def _make(lock: Path, target: Path, packages: int) -> None:
     """Make the environment in its place: its scripts name their interpreter, so it cannot be moved there."""
     uv = find_uv()
     if uv is None:
-        raise SluiceError("uv is missing, which installs Python environments", "Run `make setup`.")
+        raise SluiceError("uv is missing, which installs Python environments", "Run `make install`.")
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     with progress.step(f"installing {packages} packages for {_short(lock)}") as step:

@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
         checks = [look() for look in LOOKS]
         checks += [
             Check(
-                f"commands of {name}", False, reason, "Mend the import, or run `make setup`.", required=False
+                f"commands of {name}", False, reason, "Mend the import, or run `make install`.", required=False
             )
             for name, reason in broken.items()
         ]
@@ -60,7 +60,7 @@ def python() -> Check:
     version = ".".join(map(str, sys.version_info[:3]))
     ok = sys.version_info >= (3, 11)
     return Check(
-        "python", ok, f"{version} ({sys.executable})", "Install Python 3.11 or later, then `make setup`."
+        "python", ok, f"{version} ({sys.executable})", "Install Python 3.11 or later, then `make install`."
     )
 
 
@@ -80,7 +80,7 @@ def uv() -> Check:
 
     found = find_uv()
     return Check(
-        "uv", found is not None, str(found or "neither beside Python nor on PATH"), "Run `make setup`."
+        "uv", found is not None, str(found or "neither beside Python nor on PATH"), "Run `make install`."
     )
 
 

@@ -24,7 +24,6 @@ STOP_SECONDS = 45.0
 """The emulator drains its instances and lets jobs end before it leaves."""
 DIES_WITH_IT = ("state", "releases", "tour")
 """Folders of `.local` that describe what the emulator holds; it keeps its state in memory."""
-PROVIDER = "pulumi-resource-aws"
 
 
 @dataclass(frozen=True)
@@ -169,17 +168,15 @@ def _working_in(folder: Path) -> list[int]:
 
 
 def _install_provider() -> None:
-    """Put the emulator's provider on the PATH of the environment `local`, and of no other: everywhere else
+    """Have the emulator put its provider on the PATH of the environment `local`, and of no other: everywhere else
     `pulumi-resource-aws` is AWS's."""
-    target = environment.bin_folder() / PROVIDER
-    script = f'#!/bin/sh\nexec "${{SLUICE_PYTHON:-{sys.executable}}}" -u -m emulator.provider "$@"\n'
-    if target.exists() and target.read_text(encoding="utf-8") == script:
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_suffix(f".{os.getpid()}")
-    fresh.write_text(script, encoding="utf-8")
-    fresh.chmod(0o755)
-    fresh.replace(target)
+    folder = environment.bin_folder()
+    script = "import sys, pathlib; from emulator.provider.install import install; install(pathlib.Path(sys.argv[1]))"
+    command = [sys.executable, "-c", script, str(folder)]
+    result = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=False)
+    if result.returncode:
+        said = result.stderr.strip().splitlines()[-1:]
+        raise SluiceError(f"the emulator's provider could not be put into {folder}: {' '.join(said)}")
 
 
 def _forget_an_earlier_one(boot_id: str) -> None:

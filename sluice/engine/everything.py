@@ -134,7 +134,8 @@ def _alone(only: str | None, workload: str | None) -> Iterator[None]:
         )
         os.environ[processes.MARK] = mark
         try:
-            yield
+            with stacks.interruptible():
+                yield
         finally:
             os.environ.pop(processes.MARK, None)
             runs.forget(name)

@@ -138,7 +138,7 @@ def _run(program: Program, name: str | None, operation: str, options: Sequence[s
     stack = _stack(program, name)
     with (
         _exclusive(stack.name),
-        _interruptible(),
+        interruptible(),
         progress.step(f"{title}{program.title} ({program.stack})") as step,
     ):
         recovered = _recover(stack, step)
@@ -372,7 +372,7 @@ def _rotate(log: Path) -> None:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end a run as Ctrl-C does, in order."""
 
     def interrupt(_number: int, _frame: object) -> None:
