@@ -63,6 +63,8 @@ class Rollout:
     spec: Spec
     adopt: bool = False
     """The endpoint is in the stack's state, so it is ours whatever config somebody gave it by hand."""
+    before: Spec | None = None
+    """What the stack's state says was deployed last."""
     memory: Memory = field(default_factory=Memory)
     rang: set[str] = field(default_factory=set)
     """Rollback alarms seen in ALARM since the update was asked for."""
@@ -163,6 +165,9 @@ class Rollout:
     def _update(self, seen: Observed) -> Outcome:
         assert seen.arn is not None
         spec, instances = self.spec, initial_instances(self.spec, seen.desired)
+        if self.before is not None and config_name(self.before) == seen.config:
+            # SageMaker refuses every update of an endpoint whose own config somebody deleted.
+            configs.ensure(self.cloud, self.pace, self.before, instances, (seen.config,))
         configs.ensure(self.cloud, self.pace, spec, instances, (seen.config, seen.pending))
         live = configs.production(self.cloud.config(seen.config) if seen.config else None)
         running = seen.desired.get(PRODUCTION_VARIANT, spec.production.instances)
@@ -239,7 +244,7 @@ class Rollout:
         )
 
 
-def roll_out(cloud: Cloud, pace: Pace, spec: Spec, *, adopt: bool) -> Live:
+def roll_out(cloud: Cloud, pace: Pace, spec: Spec, *, adopt: bool, before: Spec | None = None) -> Live:
     """Make the endpoint serve `spec`, creating what is missing, and wait until it does.
 
     Args:
@@ -247,13 +252,14 @@ def roll_out(cloud: Cloud, pace: Pace, spec: Spec, *, adopt: bool) -> Live:
         pace: how to wait.
         spec: what is wanted.
         adopt: the endpoint is in the stack's state; without it, one that others made is left alone.
+        before: what the state says was deployed last.
 
     Raises:
         RolloutError: unless it ends InService on the wanted config, naming the alarm or SageMaker's reason. A
             release that was turned back is marked as refused on the endpoint.
         SluiceError: if a config or an alarm stands in the way.
     """
-    return Rollout(cloud, pace, spec, adopt=adopt).run()
+    return Rollout(cloud, pace, spec, adopt, before).run()
 
 
 def tear_down(cloud: Cloud, pace: Pace, endpoint: str, limit: float = CREATION_LIMIT) -> None:

@@ -145,7 +145,7 @@ class Deployment(Resource):
 
     def update(self, context: Context, id: str, state: Values, old_inputs: Values, inputs: Values) -> Values:
         spec, cloud = Spec.model_validate(_given(inputs)), self._connect()
-        live = roll_out(cloud, self._pace(context), spec, adopt=True)
+        live = roll_out(cloud, self._pace(context), spec, adopt=True, before=_spec(old_inputs))
         old_tags = old_inputs.get("tags") or {}
         cloud.tag(live.arn, {key: value for key, value in spec.tags.items() if old_tags.get(key) != value})
         cloud.untag(live.arn, set(old_tags) - set(spec.tags))
@@ -183,15 +183,20 @@ def _given(inputs: Values) -> dict[str, Any]:
     return {key: value for key, value in inputs.items() if value is not None}
 
 
-def _wanted_config(inputs: Values) -> Any:
+def _spec(inputs: Values) -> Spec | None:
+    """None where something is unknown, or not valid: what an older program left in the state need not be."""
     given = _given(inputs)
     if contains_unknown(given):
-        return UNKNOWN
+        return None
     try:
-        return config_name(Spec.model_validate(given))
+        return Spec.model_validate(given)
     except ValidationError:
-        # What an older version of this program left in the state need not be valid today.
-        return UNKNOWN
+        return None
+
+
+def _wanted_config(inputs: Values) -> Any:
+    spec = _spec(inputs)
+    return UNKNOWN if spec is None else config_name(spec)
 
 
 def _outputs(seen: Observed) -> dict[str, Any]:

@@ -207,6 +207,7 @@ class FakeAws:
         endpoint = self._endpoint("UpdateEndpoint", EndpointName)
         if endpoint["EndpointStatus"] not in ("InService", "UpdateRollbackFailed"):
             raise refuse("UpdateEndpoint", f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
+        self.on_DescribeEndpointConfig(endpoint["EndpointConfigName"])
         new, old = self.on_DescribeEndpointConfig(EndpointConfigName), endpoint["EndpointConfigName"]
         resource = f"endpoint/{EndpointName}/variant/AllTraffic"
         if resource in self.targets and old in self.configs:

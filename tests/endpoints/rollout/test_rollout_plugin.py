@@ -191,6 +191,10 @@ def test_a_config_deleted_under_the_endpoint_is_made_again(resource: Deployment,
     assert resource.read(CONTEXT, "e", state, inputs) is not None
     resource.update(CONTEXT, "e", state, inputs, inputs)
     assert config_name(spec_for()) in aws.configs
+    # SageMaker refuses to update away from a config that is gone.
+    aws.configs.clear()
+    outputs = resource.update(CONTEXT, "e", state, inputs, inputs_for(model="m2", stage="canary"))
+    assert outputs["previousConfigName"] == config_name(spec_for())
 
 
 def test_read_of_what_is_gone_is_none_and_delete_leaves_nothing(resource: Deployment, aws: FakeAws) -> None:
