@@ -171,8 +171,7 @@ class AwsResource(Resource):
             live["tags"] = self._own_tags(context, live.get("tagsAll") or {}, inputs)
         declared = mapping.reconciled(self.declared, inputs, live)
         settings = {name: state.get(name) for name, rule in self.declared.items() if rule.settings}
-        outputs = {**self._defaults(), **settings, "region": aws.region(), **live, **declared}
-        outputs = {name: value for name, value in outputs.items() if value is not None}
+        outputs = _shown({**self._defaults(), **settings, "region": aws.region(), **live, **declared})
         if "__defaults" in inputs:
             declared["__defaults"] = inputs["__defaults"]
         return Read(id, outputs, declared)
@@ -185,7 +184,7 @@ class AwsResource(Resource):
         if live is None:
             raise PartialFailure(id, dict(inputs), [f"{self.token} {id} is gone right after it was written"])
         written = mapping.reconciled(self.declared, inputs, live)
-        return {**self._defaults(), "region": aws.region(), **live, **inputs, **written}
+        return _shown({**self._defaults(), "region": aws.region(), **live, **inputs, **written})
 
     def _defaults(self) -> dict[str, Any]:
         return {name: rule.default for name, rule in self.declared.items() if rule.default is not None}
@@ -207,6 +206,11 @@ def _all_tags(context: Context, inputs: Values) -> Any:
 
 def _default_tags(context: Context) -> Mapping[str, str]:
     return (context.config.get("defaultTags") or {}).get("tags") or {}
+
+
+def _shown(outputs: Values) -> dict[str, Any]:
+    """The outputs without what is absent, and without our own bookkeeping."""
+    return {name: value for name, value in outputs.items() if value is not None and not name.startswith("__")}
 
 
 def _plain(value: Any) -> Any:

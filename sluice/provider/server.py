@@ -144,7 +144,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             _refuse_unknowns(inputs, call)
             made = resource.create(call, inputs)
             return provider_pb2.CreateResponse(
-                id=made.id, properties=_outputs({**inputs, **made.outputs}, inputs, secrets)
+                id=made.id, properties=_outputs(_merged(inputs, made.outputs), inputs, secrets)
             )
 
         return self._answer(context, request, act, inputs, secrets)
@@ -160,7 +160,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 outputs = resource.preview_update(call, request.id, state, old, inputs)
             else:
                 _refuse_unknowns(inputs, call)
-                outputs = {**inputs, **resource.update(call, request.id, state, old, inputs)}
+                outputs = _merged(inputs, resource.update(call, request.id, state, old, inputs))
             return provider_pb2.UpdateResponse(properties=_outputs(outputs, inputs, secrets))
 
         return self._answer(context, request, act, inputs, secrets)
@@ -226,7 +226,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             return act()
         except PartialFailure as failure:
             known = inputs or {}
-            properties = _outputs({**known, **failure.outputs}, known, secrets)
+            properties = _outputs(_merged(known, failure.outputs), known, secrets)
             plain = encode(known, secrets)
             answer = faults.init_failed(failure.id, properties, plain, failure.reasons)
         except Exception as error:  # noqa: BLE001 - the boundary: whatever happens inside becomes a status
@@ -291,6 +291,11 @@ def serve(provider: Provider) -> None:
 
 def _outputs(outputs: Values, inputs: Values, secrets: frozenset[Path]) -> struct_pb2.Struct:
     return encode(outputs, _live(echoes(outputs, inputs, secrets), outputs))
+
+
+def _merged(inputs: Values, outputs: Values) -> dict[str, Any]:
+    """The outputs over the inputs; bookkeeping among the inputs (two underscores) is no output."""
+    return {**{name: value for name, value in inputs.items() if not name.startswith("__")}, **outputs}
 
 
 def _live(secrets: frozenset[Path], values: Values) -> frozenset[Path]:

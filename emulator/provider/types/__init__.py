@@ -3,6 +3,7 @@
 from emulator.provider.base import AwsResource
 from emulator.provider.types import (
     autoscaling,
+    flow_log,
     iam,
     kms,
     messaging,
@@ -38,6 +39,7 @@ TYPES: tuple[type[AwsResource], ...] = (
     network.RouteTable,
     network.RouteTableAssociation,
     network.VpcEndpoint,
+    flow_log.FlowLog,
     security_groups.SecurityGroup,
     security_groups.SecurityGroupIngressRule,
     security_groups.SecurityGroupEgressRule,

@@ -33,7 +33,8 @@ class Key(AwsResource):
 
     def make(self, inputs: Values, tags: Mapping[str, str]) -> str:
         kept = {"customerMasterKeySpec", "description", "keyUsage", "multiRegion", "policy"}
-        parameters = to_api({name: self.fields[name] for name in kept}, inputs)
+        defaults = {"customerMasterKeySpec": "SYMMETRIC_DEFAULT", "keyUsage": "ENCRYPT_DECRYPT"}
+        parameters = to_api({name: self.fields[name] for name in kept}, {**defaults, **inputs})
         if inputs.get("bypassPolicyLockoutSafetyCheck"):
             parameters["BypassPolicyLockoutSafetyCheck"] = True
         answer = client("kms").create_key(**parameters, Tags=self.tagging.pack(tags))

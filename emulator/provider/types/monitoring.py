@@ -81,7 +81,7 @@ class MetricAlarm(AwsResource):
         client("cloudwatch").put_metric_alarm(**_alarm(new))
 
     def remove(self, id: str, state: Values) -> None:
-        client("cloudwatch").delete_alarms(AlarmNames=[id])
+        found(lambda: client("cloudwatch").delete_alarms(AlarmNames=[id]), "ResourceNotFound")
 
 
 def _alarm(inputs: Values) -> dict[str, Any]:

@@ -222,7 +222,12 @@ class BucketObjectLockConfiguration(BucketSetting):
 
     def get(self, bucket: str) -> dict[str, Any] | None:
         answer = client("s3").get_object_lock_configuration(Bucket=bucket)
-        return from_api(self.fields, answer["ObjectLockConfiguration"])
+        live = from_api(self.fields, answer["ObjectLockConfiguration"])
+        retention = (live.get("rule") or {}).get("defaultRetention")
+        if retention:
+            # One of days and years is set; a server may show the other as 0.
+            live["rule"] = {"defaultRetention": {name: value for name, value in retention.items() if value}}
+        return live
 
     def drop(self, bucket: str, state: Values) -> None:
         # Object lock itself cannot be turned off; only the default retention goes.

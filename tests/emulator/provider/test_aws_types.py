@@ -1,24 +1,24 @@
 """Every mapped type through its life, and every mapped property through a change."""
 
 import json
-import sys
-from pathlib import Path
 
 import grpc
 import pytest
 
 from emulator.provider.types import TYPES
-
-sys.path.insert(0, str(Path(__file__).parent))
-from samples import SAMPLES, World
+from tests.emulator.endpoints.world import World as Serving
+from tests.emulator.provider.samples import SAMPLES, World
 
 TOKENS = [kind.token for kind in TYPES]
 DECLARED = {kind.token: kind().declared for kind in TYPES}
 
 
 @pytest.fixture(scope="module")
-def world(engine, emulator):
-    return World(engine, emulator.client)
+def world(engine, emulator, tmp_path_factory):
+    serving = Serving(emulator, tmp_path_factory.mktemp("image"))
+    for name in ("scaled-1", "scaled-2", "scaled-3", "scaled-4"):
+        serving.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=serving.config(name, count=1))
+    return World(engine, emulator.client, serving.image)
 
 
 @pytest.fixture(scope="module")
