@@ -1,11 +1,13 @@
 """What moto's S3 forgets or allows: public policies, encryption keys, retention, EventBridge in notifications."""
 
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import xmltodict  # type: ignore[import-untyped]
 from moto.core.responses import ActionResult
-from moto.s3.exceptions import S3ClientError
+from moto.s3.exceptions import NoSuchLifecycleConfiguration, S3ClientError
 from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
 
@@ -14,6 +16,8 @@ from emulator.s3 import policy
 from emulator.services.keys import KeyRefusedError, usable_key
 from emulator.services.patching import original, replace
 
+XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
+
 
 def install(context: Context) -> None:
     """Patch moto's backend and responses."""
@@ -21,6 +25,7 @@ def install(context: Context) -> None:
     _encryption(context)
     _retention(context)
     _notifications()
+    _lifecycle()
 
 
 def _policies() -> None:
@@ -198,6 +203,28 @@ def _notifications() -> None:
         return self.serialized(ActionResult(result))
 
     replace(S3Response, "get_bucket_notification", get_bucket_notification)
+
+
+def _lifecycle() -> None:
+    """Read back the rules as they were put: moto keeps only those parts that it knows."""
+    put_by_moto = original(S3Backend, "put_bucket_lifecycle")
+
+    def put_bucket_lifecycle(self: Any, bucket_name: str, rules: Any) -> None:
+        rules = rules if isinstance(rules, list) else [rules]
+        put_by_moto(self, bucket_name, rules)
+        named = [rule if rule.get("ID") else {"ID": uuid.uuid4().hex, **rule} for rule in rules]
+        self.get_bucket(bucket_name).sluice_lifecycle = named
+
+    def get_bucket_lifecycle(self: Any) -> Any:
+        bucket = self.backend.get_bucket(self.bucket_name)
+        if not bucket.rules:
+            raise NoSuchLifecycleConfiguration(bucket_name=self.bucket_name)
+        document = {"LifecycleConfiguration": {"@xmlns": XMLNS, "Rule": bucket.sluice_lifecycle}}
+        headers = {"x-amz-transition-default-minimum-object-size": "all_storage_classes_128K"}
+        return 200, headers, xmltodict.unparse(document)
+
+    replace(S3Backend, "put_bucket_lifecycle", put_bucket_lifecycle)
+    replace(S3Response, "get_bucket_lifecycle", get_bucket_lifecycle)
 
 
 def _notification(item: Any, arn: str) -> Mapping[str, Any]:

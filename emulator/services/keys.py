@@ -65,6 +65,7 @@ def install(context: Context) -> None:
         _guard(context, action)
     _rotation()
     _by_any_name()
+    _usage()
 
 
 def _guard(context: Context, action: str) -> None:
@@ -132,3 +133,13 @@ def _by_any_name() -> None:
             return _by_moto(self, key_id.rsplit("/", 1)[-1] if ":key/" in key_id else key_id, *args, **given)
 
         replace(KmsBackend, name, by_id)
+
+
+def _usage() -> None:
+    """A key made without KeyUsage is one for encryption."""
+    by_moto = original(KmsBackend, "create_key")
+
+    def create_key(self: Any, policy: Any, key_usage: str | None, *args: Any, **given: Any) -> Any:
+        return by_moto(self, policy, key_usage or "ENCRYPT_DECRYPT", *args, **given)
+
+    replace(KmsBackend, "create_key", create_key)
