@@ -29,13 +29,8 @@ opt = pathlib.Path(os.environ["SLUICE_OPT_ML"])
 (opt / "model/report.json").write_text((opt / "input/data/train/evaluation.json").read_text())
 """,
 }
-RESOURCES = {
-    "ClusterConfig": {
-        "InstanceCount": 1,
-        "InstanceType": {"Get": "Parameters.Instance"},
-        "VolumeSizeInGB": 10,
-    }
-}
+CLUSTER = {"InstanceCount": 1, "InstanceType": {"Get": "Parameters.Instance"}, "VolumeSizeInGB": 10}
+RESOURCES = {"ClusterConfig": CLUSTER}
 
 
 @pytest.fixture(scope="module")
