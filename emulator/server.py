@@ -19,6 +19,7 @@ from emulator.context import Context
 AREAS = (
     "emulator.images",
     "emulator.services",
+    "emulator.services",
     "emulator.s3",
     "emulator.iam",
     "emulator.ecr",
@@ -41,17 +42,7 @@ def install(context: Context) -> None:
     context.api.add("GET", "/_sluice/settings", lambda _: context.settings.all())
     context.api.add("PUT", "/_sluice/settings", lambda body: context.settings.update(body or {}))
     for area in AREAS:
-        try:
-            module = importlib.import_module(area)
-        except ModuleNotFoundError as error:
-            if error.name is None or not area.startswith(error.name):
-                raise
-            log.warning("no %s yet", area)
-            continue
-        if hasattr(module, "install"):
-            module.install(context)
-        else:
-            log.warning("%s has no install() yet", area)
+        importlib.import_module(area).install(context)
 
 
 class Application:

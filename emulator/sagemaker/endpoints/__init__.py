@@ -29,7 +29,10 @@ def install(context: Context) -> None:
     context.settings.on_change(tell)
 
     def deleted(endpoint: Endpoint) -> None:
+        from emulator import autoscaling
+
         backend(context).endpoints.pop(endpoint.name, None)
+        autoscaling.forget_endpoint(endpoint.name)
 
     runner = Runner(
         clock=context.clock,
