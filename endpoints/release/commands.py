@@ -12,6 +12,7 @@ from sluice import output
 from sluice.clock import SystemClock
 from sluice.engine import environment
 from sluice.errors import SluiceError
+from workloads.contract import names
 
 WorkloadName = Annotated[str, typer.Argument(help="The workload, such as flights.")]
 PackageName = Annotated[
@@ -35,11 +36,12 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="release")
 
 
-def status(workload: WorkloadName = "flights") -> None:
+def status(
+    workload: Annotated[str | None, typer.Argument(help="The workload; without it all of them.")] = None,
+) -> None:
     """Show what is live, the challenger with its evidence, the endpoint and its alarms."""
-    target = Target.of(workload)
-    value = describe(target)
-    output.emit(value, lambda: _table(value))
+    values = [describe(Target.of(name)) for name in ([workload] if workload else names())]
+    output.emit(values[0] if workload else values, lambda: _tables(values))
 
 
 def describe(target: Target) -> dict[str, Any]:
@@ -194,8 +196,13 @@ def summary(release: ReleaseFile) -> str:
 _MARKS = {"pass": "[green]✓[/]", "fail": "[red]✗[/]", "unknown": "[yellow]?[/]"}
 
 
-def _table(value: dict[str, Any]) -> Any:
+def _tables(values: list[dict[str, Any]]) -> Any:
     from rich.console import Group
+
+    return Group(*map(_table, values))
+
+
+def _table(value: dict[str, Any]) -> Any:
     from rich.table import Table
 
     release = ReleaseFile.model_validate(value["release"])
@@ -223,4 +230,4 @@ def _table(value: dict[str, Any]) -> Any:
     for line in value["changes"][:5]:
         table.add_row("change", line)
     table.add_row("file", value["file"])
-    return Group(table)
+    return table

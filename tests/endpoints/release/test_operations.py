@@ -1,0 +1,432 @@
+"""Whole releases, with AWS as plain dictionaries and a deployment that does what the test says."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from endpoints import registry
+from endpoints.plan import plan
+from endpoints.release import live, operations
+from endpoints.release.commands import describe
+from endpoints.release.operations import Target
+from endpoints.release.transitions import IllegalTransitionError
+from sluice.clock import ManualClock, iso
+from sluice.errors import SluiceError
+from workloads.contract import Workload
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+GROUP = "arn:aws:sagemaker:us-east-1:123456789012:model-package/flights"
+DIGEST = "123456789012.dkr.ecr.us-east-1.amazonaws.com/sluice@sha256:" + "0" * 64
+
+
+def arn(number: int) -> str:
+    return f"{GROUP}/{number}"
+
+
+class Pages:
+    def __init__(self, page: Callable[..., dict[str, Any]]) -> None:
+        self._page = page
+
+    def paginate(self, **arguments: Any) -> Iterator[dict[str, Any]]:
+        yield self._page(**arguments)
+
+
+@dataclass
+class World:
+    """SageMaker, S3 and CloudWatch, as far as a release looks at them."""
+
+    versions: dict[int, str] = field(default_factory=lambda: {1: "0", 2: "1.0", 3: "1.1"})
+    approvals: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    objects: dict[str, bytes] = field(default_factory=dict)
+    sums: dict[tuple[str, str], float] = field(default_factory=dict)
+    endpoint: dict[str, Any] = field(default_factory=dict)
+    published: list[dict[str, Any]] = field(default_factory=list)
+
+    def client(self, service: str) -> Any:
+        return {"sagemaker": SageMaker(self), "s3": S3(self), "cloudwatch": CloudWatch(self)}[service]
+
+
+@dataclass
+class SageMaker:
+    world: World
+
+    def describe_model_package(self, ModelPackageName: str) -> dict[str, Any]:
+        number = int(ModelPackageName.rpartition("/")[2])
+        if number not in self.world.versions:
+            raise ClientError(
+                {"Error": {"Code": "ValidationException", "Message": "no"}}, "DescribeModelPackage"
+            )
+        version = self.world.versions[number]
+        return {
+            "ModelPackageArn": ModelPackageName,
+            "ModelPackageGroupName": "flights",
+            "CreationTime": NOON,
+            "ModelApprovalStatus": self.world.approvals.get(ModelPackageName, "Approved"),
+            "InferenceSpecification": {"Containers": [{"Image": DIGEST}]},
+            "CustomerMetadataProperties": {
+                "workload": "flights",
+                "version": version,
+                "kind": "incumbent" if version == "0" else "model",
+            },
+        }
+
+    def update_model_package(
+        self, ModelPackageArn: str, ModelApprovalStatus: str, ApprovalDescription: str
+    ) -> None:
+        assert ApprovalDescription == "tester: looks good"
+        self.world.approvals[ModelPackageArn] = ModelApprovalStatus
+
+    def describe_endpoint(self, EndpointName: str) -> dict[str, Any]:
+        if not self.world.endpoint:
+            raise ClientError({"Error": {"Code": "ValidationException", "Message": "no"}}, "DescribeEndpoint")
+        return {"EndpointName": EndpointName, **self.world.endpoint}
+
+    def get_paginator(self, name: str) -> Pages:
+        if name == "list_model_packages":
+            found = [{"ModelPackageArn": arn(number)} for number in self.world.versions]
+            return Pages(lambda ModelPackageGroupName: {"ModelPackageSummaryList": found})
+        assert name == "list_tags"
+        tags = [{"Key": key, "Value": value} for key, value in self.world.tags.items()]
+        return Pages(lambda ResourceArn: {"Tags": tags})
+
+
+@dataclass
+class Body:
+    content: bytes
+
+    def iter_lines(self) -> list[bytes]:
+        return self.content.splitlines()
+
+
+@dataclass
+class S3:
+    world: World
+
+    def get_paginator(self, name: str) -> Pages:
+        assert name == "list_objects_v2"
+
+        def page(Bucket: str, Prefix: str, StartAfter: str) -> dict[str, Any]:
+            keys = sorted(k for k in self.world.objects if k.startswith(Prefix) and k > StartAfter)
+            return {"Contents": [{"Key": key} for key in keys]} if keys else {}
+
+        return Pages(page)
+
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        assert Bucket == "capture"
+        return {"Body": Body(self.world.objects[Key])}
+
+    def put_object(self, Bucket: str, Key: str, Body: bytes, **more: str) -> None:
+        assert more["SSEKMSKeyId"] == "key"
+        self.world.objects[Key] = Body
+
+
+@dataclass
+class CloudWatch:
+    world: World
+
+    def get_paginator(self, name: str) -> Pages:
+        if name == "describe_alarms":
+            return Pages(lambda AlarmNamePrefix: {"MetricAlarms": []})
+        assert name == "get_metric_data"
+
+        def page(
+            MetricDataQueries: list[dict[str, Any]], StartTime: datetime, EndTime: datetime
+        ) -> dict[str, Any]:
+            metric = MetricDataQueries[0]["MetricStat"]["Metric"]
+            dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
+            assert dimensions["EndpointConfigName"] == "config-1"
+            value = self.world.sums.get((dimensions["VariantName"], metric["MetricName"]))
+            return {"MetricDataResults": [{"Values": [] if value is None else [value]}]}
+
+        return Pages(page)
+
+    def put_metric_data(self, Namespace: str, MetricData: list[dict[str, Any]]) -> None:
+        self.world.published.append({"Namespace": Namespace, **MetricData[0]})
+
+
+ENDPOINT: dict[str, Any] = {
+    "EndpointArn": "arn:endpoint",
+    "EndpointStatus": "InService",
+    "EndpointConfigName": "config-1",
+    "DataCaptureConfig": {"DestinationS3Uri": "s3://capture/flights", "KmsKeyId": "key"},
+    "ProductionVariants": [
+        {
+            "VariantName": "AllTraffic",
+            "CurrentInstanceCount": 2,
+            "DesiredInstanceCount": 2,
+            "CurrentWeight": 1.0,
+        }
+    ],
+}
+
+
+@dataclass
+class Rig:
+    world: World
+    target: Target
+    deployed: list[str] = field(default_factory=list)
+    faults: list[Callable[[], None]] = field(default_factory=list)
+
+    def deploy(self, target: Target) -> None:
+        release = target.read()
+        self.deployed.append(release.challenger.stage if release.challenger else "live")
+        self.world.endpoint = dict(ENDPOINT)
+        if self.faults:
+            self.faults.pop(0)()
+
+    def turn_back(self) -> None:
+        wanted = plan(self.target.read())
+        assert wanted is not None
+        self.world.tags["sluice:refused"] = f"config-2 {wanted.release}"
+        raise SluiceError("flights-local-rollback-5xx went off")
+
+
+@pytest.fixture
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    monkeypatch.setenv("SLUICE_LOCAL", str(tmp_path / "local"))
+    world = World()
+    monkeypatch.setattr("sluice.aws.client", world.client)
+    clock = ManualClock(NOON)
+    target = Target(Workload.load("flights"), "local", "us-east-1", None, clock=clock, who="tester")
+    made = Rig(world, target)
+    made.target = replace(target, deploy=made.deploy)
+    return made
+
+
+def captured(world: World, shadow_agrees: float = 1.0, count: int = 600, shadow_every: int = 1) -> None:
+    """`count` requests to both variants, a second apart from noon on; the shadow's captures carry no inference id."""
+    for variant, version in (("AllTraffic", "0"), ("Shadow", "1.0")):
+        lines = []
+        for number in range(count + 1):
+            if variant == "Shadow" and number % shadow_every:
+                continue
+            moment = NOON + timedelta(seconds=number)
+            agrees = variant == "AllTraffic" or number < shadow_agrees * count
+            answer = {
+                "predictions": [{"id": f"r{number}", "score": 0.8 if agrees else 0.2, "decision": agrees}],
+                "model": {"workload": "flights", "version": version},
+            }
+            event = {"eventId": "e", "inferenceTime": iso(moment), "customAttributes": [f"id=i{number}"]}
+            if variant == "AllTraffic":
+                event["inferenceId"] = f"i{number}"
+            side = {"observedContentType": "application/json", "encoding": "JSON"}
+            data = {
+                "endpointInput": {**side, "mode": "INPUT", "data": f'{{"instances": [{number}]}}'},
+                "endpointOutput": {**side, "mode": "OUTPUT", "data": json.dumps(answer)},
+            }
+            lines.append(json.dumps({"captureData": data, "eventMetadata": event, "eventVersion": "0"}))
+        for start in range(0, len(lines), 250):
+            key = f"flights/flights-local/{variant}/2026/11/21/12/{start // 60:02d}-{start % 60:02d}-000-x.jsonl"
+            world.objects[key] = "\n".join(lines[start : start + 250]).encode()
+    for variant in ("AllTraffic", "Shadow"):
+        world.sums[(variant, "Invocations")] = count + 1
+
+
+def shadowing(rig: Rig) -> Target:
+    operations.initialise(rig.target, None, "start")
+    operations.propose(rig.target, "1.0", "new")
+    rig.deployed.clear()
+    clock = rig.target.clock
+    clock.sleep(3600)
+    return rig.target
+
+
+def test_from_nothing_to_the_second_version(rig: Rig) -> None:
+    target = rig.target
+    release = operations.initialise(target, None, "what decided before")
+    assert release.champion is not None
+    assert (release.champion.package, release.champion.version) == (arn(1), "0")
+    release = operations.propose(target, "1.0", "first model")
+    assert release.challenger is not None
+    assert release.challenger.stage == "shadow"
+    captured(rig.world)
+    target.clock.sleep(3600)
+
+    release = operations.advance(target, "its checks passed")
+    assert release.champion is not None
+    assert (release.champion.version, release.challenger, release.history) == ("1.0", None, (arn(1),))
+    # The deployment is the champion's from the canary on, so the last one changes nothing.
+    assert rig.deployed == ["live", "shadow", "canary", "live"]
+
+    release = operations.propose(target, None, "the newest")
+    assert release.challenger is not None
+    assert release.challenger.version == "1.1"
+    assert [line.partition(" ")[2] for line in target.store.log("flights")] == [
+        "flights: 1.1 in shadow",
+        "flights: 1.0 is champion",
+        "flights: 1.0 in canary",
+        "flights: 1.0 in shadow",
+        "flights: 0 is the first champion",
+    ]
+    evidence = [key for key in rig.world.objects if "evidence" in key]
+    assert len(evidence) == 1
+    kept = json.loads(rig.world.objects[evidence[0]])
+    assert (kept["evidence"]["pairs"], {each["verdict"] for each in kept["checks"]}) == (600, {"pass"})
+
+
+@pytest.mark.parametrize(
+    ("arrange", "says"),
+    [
+        (
+            lambda world: None,
+            r"pairs \(unknown\).*join \(unknown\): no data.*errors \(unknown\).*agreement \(unknown\)",
+        ),
+        (lambda world: captured(world, count=400), r"pairs \(unknown\): 400 rows"),
+        (lambda world: captured(world, shadow_agrees=0.5), r"agreement \(fail\): 49.8 %"),
+        (lambda world: captured(world, count=2000, shadow_every=2), r"join \(fail\): 50.0 %"),
+        (
+            lambda world: (captured(world), world.sums.update({("Shadow", "Invocation5XXErrors"): 60})),
+            r"errors \(fail\): 60 of 601",
+        ),
+        (
+            lambda world: (captured(world), world.sums.update({("Shadow", "Invocation4XXErrors"): 60})),
+            r"errors \(fail\): 60 of 601",
+        ),
+        (lambda world: (captured(world), world.sums.clear()), r"errors \(unknown\)"),
+    ],
+)
+def test_a_challenger_that_has_not_shown_it_stays_in_shadow(
+    rig: Rig, arrange: Callable[[World], Any], says: str
+) -> None:
+    target = shadowing(rig)
+    arrange(rig.world)
+    before = target.read()
+    with pytest.raises(SluiceError, match=says):
+        operations.advance(target, "hope")
+    assert (target.read(), rig.deployed) == (before, [])
+
+
+def test_client_errors_that_both_have_are_not_the_shadow_s(rig: Rig) -> None:
+    target = shadowing(rig)
+    captured(rig.world)
+    rig.world.sums |= {("Shadow", "Invocation4XXErrors"): 60, ("AllTraffic", "Invocation4XXErrors"): 60}
+    seen, _ = operations.shown(target, target.read())
+    assert seen.shadow_errors == 0
+
+
+def test_what_sagemaker_turned_back_is_rejected_in_one_commit(rig: Rig) -> None:
+    target = shadowing(rig)
+    captured(rig.world)
+    rig.faults.append(rig.turn_back)
+    with pytest.raises(
+        SluiceError, match=r"turned 1.0 back in canary; it is rejected.*rollback-5xx went off"
+    ):
+        operations.advance(target, "its checks passed")
+    release = target.read()
+    assert release.champion is not None
+    assert (release.champion.version, release.challenger, release.rejected) == ("0", None, (arn(2),))
+    assert rig.deployed == ["canary", "live"]
+    assert target.store.log("flights")[0].endswith("flights: 1.0 was turned back and is rejected")
+    with pytest.raises(IllegalTransitionError, match="was rejected"):
+        operations.propose(target, "1.0", "again")
+    assert operations.propose(target, None, "the next").challenger is not None
+
+
+def test_another_fault_of_the_deployment_rejects_nothing(rig: Rig) -> None:
+    target = shadowing(rig)
+    captured(rig.world)
+
+    def fail() -> None:
+        raise SluiceError("the state is locked")
+
+    rig.faults.append(fail)
+    with pytest.raises(SluiceError, match="state is locked"):
+        operations.advance(target, "its checks passed")
+    release = target.read()
+    assert release.challenger is not None
+    assert release.challenger.stage == "canary"
+    # Run again it goes on from there.
+    assert operations.advance(target, "again").challenger is None
+
+
+def test_without_deploying_each_call_is_one_step(rig: Rig) -> None:
+    target = replace(shadowing(rig), deploy=None)
+    captured(rig.world)
+    release = operations.advance(target, "checks passed")
+    assert release.challenger is not None
+    assert (release.challenger.stage, release.challenger.evidence is None) == ("canary", False)
+    assert operations.advance(target, "deployed").challenger is None
+
+
+def test_an_unapproved_package_is_not_proposed_until_it_is_approved(rig: Rig) -> None:
+    rig.world.approvals[arn(2)] = "PendingManualApproval"
+    operations.initialise(rig.target, None, "start")
+    with pytest.raises(SluiceError, match="sluice release approve flights"):
+        operations.propose(rig.target, "1.0", "new")
+    assert operations.approve(rig.target, "1.0", "looks good").approval == "Approved"
+    assert operations.propose(rig.target, "1.0", "new").challenger is not None
+
+
+def test_back_to_the_champion_before(rig: Rig) -> None:
+    target = shadowing(rig)
+    captured(rig.world)
+    operations.advance(target, "its checks passed")
+    release = operations.rollback(target, "it lies at night")
+    assert release.champion is not None
+    assert (release.champion.version, release.history, release.rejected) == ("0", (), (arn(2),))
+    with pytest.raises(IllegalTransitionError, match="first champion"):
+        operations.rollback(target, "again")
+
+
+def test_abort_raises_the_alarm_until_the_deployment_turns(rig: Rig) -> None:
+    rig.world.endpoint = dict(ENDPOINT)
+    clients = rig.target.clients
+    with pytest.raises(SluiceError, match="nothing is being deployed"):
+        live.abort("flights-local", clients, rig.target.clock)
+
+    def turn(now: datetime) -> None:
+        if now - NOON >= timedelta(seconds=20):
+            rig.world.endpoint["EndpointStatus"] = "RollingBack"
+
+    rig.world.endpoint |= {
+        "EndpointStatus": "Updating",
+        "PendingDeploymentSummary": {"EndpointConfigName": "config-2"},
+    }
+    assert live.abort("flights-local", clients, ManualClock(NOON, turn)) == "config-2"
+    assert len(rig.world.published) == 10
+    assert rig.world.published[0] == {
+        "Namespace": "Sluice/Release",
+        "MetricName": "Abort",
+        "Dimensions": [
+            {"Name": "EndpointName", "Value": "flights-local"},
+            {"Name": "EndpointConfigName", "Value": "config-2"},
+        ],
+        "Value": 1,
+        "StorageResolution": 1,
+    }
+
+    rig.world.endpoint["EndpointStatus"] = "Updating"
+    with pytest.raises(SluiceError, match="goes on though its abort alarm"):
+        live.abort("flights-local", clients, ManualClock(NOON))
+
+
+def test_status_says_it_all(rig: Rig) -> None:
+    assert describe(rig.target)["endpoint"] is None
+    target = shadowing(rig)
+    captured(rig.world)
+    said = json.loads(json.dumps(describe(target)))
+    assert said["release"]["challenger"]["stage"] == "shadow"
+    assert said["endpoint"]["status"] == "InService"
+    assert said["evidence"]["joined_by_id"] == 600
+    assert {each["verdict"] for each in said["checks"]} == {"pass"}
+
+
+def test_what_may_not_be_deployed_is_refused_with_every_reason(rig: Rig) -> None:
+    target = shadowing(rig)
+    release = target.read()
+    assert set(registry.refuse_undeployable(release, "flights")) == {arn(1), arn(2)}
+    rig.world.approvals[arn(1)] = "Rejected"
+    del rig.world.versions[2]
+    with pytest.raises(
+        SluiceError, match=r"flights/1 is not approved, it is Rejected; .*flights/2 is not in the reg"
+    ):
+        registry.refuse_undeployable(release, "flights")
+    with pytest.raises(SluiceError, match="flights/1 is a model of flights"):
+        registry.refuse_undeployable(release, "weld")
