@@ -68,7 +68,8 @@ class Tally:
             return
         if "resourcePreEvent" in event:
             metadata = event["resourcePreEvent"]["metadata"]
-            if metadata["op"] in _PRESENT:
+            # The stack itself is under way from the first moment to the last.
+            if metadata["op"] in _PRESENT and metadata.get("type") != "pulumi:pulumi:Stack":
                 self.under_way[metadata["urn"]] = metadata["op"]
         elif "resOutputsEvent" in event:
             metadata = event["resOutputsEvent"]["metadata"]

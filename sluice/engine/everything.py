@@ -99,7 +99,9 @@ def down(*, destroy: bool) -> Ended:
     destroyed: tuple[stacks.Result, ...] = ()
     if destroy and (environment.selected() != environment.LOCAL or emulator.status() is not None):
         everything = programs.in_order(environment.selected(), environment.region(), programs.workloads())
-        destroyed = tuple(stacks.destroy(program) for program in reversed(everything))
+        destroyed = tuple(
+            stacks.destroy(program) for program in reversed(everything) if stacks.exists(program)
+        )
     ended += emulator.stop()
     return Ended(ended, destroyed)
 

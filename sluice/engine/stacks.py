@@ -91,6 +91,12 @@ def destroy(program: Program, *, name: str | None = None) -> Result:
     return _run(program, name, "destroy", ["--yes", "--skip-preview"], "destroy of ")
 
 
+def exists(program: Program, *, name: str | None = None) -> bool:
+    """Whether the stack is there to be destroyed."""
+    stack = _stack(program, name)
+    return _state_file(stack).exists() if stack.local else True
+
+
 def end_all() -> int:
     """End the processes of all recorded Pulumi runs, watched or not: what is in flight is finished first.
     Gives how many there were."""

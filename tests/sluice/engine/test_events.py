@@ -37,6 +37,12 @@ def test_progress_names_what_is_under_way() -> None:
     assert tally.progress() == "1 created"
 
 
+def test_the_stack_itself_is_no_progress() -> None:
+    event = before("create", "urn:pulumi:local::p::pulumi:pulumi:Stack::p-local")
+    event["resourcePreEvent"]["metadata"]["type"] = "pulumi:pulumi:Stack"
+    assert fed(event).progress() == ""
+
+
 def test_engines_counts_win_over_ours() -> None:
     tally = fed(after("create"))
     assert tally.result() == {"create": 1}
