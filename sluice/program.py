@@ -1,7 +1,8 @@
 """What every Pulumi program begins with: its stack's settings, and the AWS provider with our tags."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal, TypeVar
+from functools import wraps
+from typing import Literal, ParamSpec, TypeVar
 
 import pulumi
 import pulumi_aws as aws
@@ -11,6 +12,8 @@ from sluice import naming
 from sluice.config import Frozen, parse
 from sluice.errors import SluiceError
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 Protection = Literal["production", "throwaway"]
 
 
@@ -32,12 +35,22 @@ class StackSettings(Frozen):
         return self.protection == "throwaway"
 
 
+def clean(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """The function with `SluiceError` turned into Pulumi's own kind of error, which is shown without a traceback."""
+
+    @wraps(function)
+    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return function(*args, **kwargs)
+        except SluiceError as error:
+            raise pulumi.RunError(str(error)) from error
+
+    return wrapped
+
+
 def run(program: Callable[[], None]) -> None:
-    """Run a program; a `SluiceError` becomes Pulumi's own kind of error, which is shown without a traceback."""
-    try:
-        program()
-    except SluiceError as error:
-        raise pulumi.RunError(str(error)) from error
+    """Run a program, with clean errors."""
+    clean(program)()
 
 
 Settings = TypeVar("Settings", bound=BaseModel)
