@@ -42,6 +42,8 @@ async def _serve(listener: socket.socket, control_url: str) -> None:
         router.handle,
         request_factory=_request,
         keepalive_timeout=KEEP_ALIVE_SECONDS,
+        # Bodies of megabytes in few pieces.
+        read_bufsize=1024 * 1024,
         access_log=None,
     )
     runner = web.ServerRunner(server, shutdown_timeout=2.0)
