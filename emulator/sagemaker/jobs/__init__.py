@@ -5,7 +5,15 @@ from emulator.sagemaker import tagging
 from emulator.sagemaker.jobs.processing import ProcessingJobs
 from emulator.sagemaker.jobs.runner import Runner
 from emulator.sagemaker.jobs.training import TrainingJobs
-from emulator.sagemaker.seam import serve
+from emulator.sagemaker.seam import Params, serve
+
+PRETENDED = (
+    "create_auto_ml_job_v2",
+    "create_compilation_job",
+    "create_hyper_parameter_tuning_job",
+    "create_transform_job",
+)
+"""Jobs that moto completes at once without running anything."""
 
 
 def install(context: Context) -> None:
@@ -21,4 +29,9 @@ def install(context: Context) -> None:
         describe_training_job=training.describe,
         list_training_jobs=training.list,
         stop_training_job=training.stop,
+        **dict.fromkeys(PRETENDED, _not_run),
     )
+
+
+def _not_run(params: Params) -> None:
+    raise NotImplementedError("moto would answer that the job has completed, and nothing would have run")

@@ -321,3 +321,15 @@ def test_lists_filter(emulator: Any, image: str) -> None:
         sagemaker.list_training_jobs(NameContains="listed", StatusEquals="Completed")["TrainingJobSummaries"]
         == []
     )
+
+
+def test_a_job_that_nothing_would_run_is_not_pretended(emulator: Any, image: str) -> None:
+    source = {"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/in"}}}
+    with pytest.raises(ClientError, match="NotImplemented"):
+        emulator.client("sagemaker").create_transform_job(
+            TransformJobName="pretended",
+            ModelName="any",
+            TransformInput=source,
+            TransformOutput={"S3OutputPath": f"s3://{BUCKET}/out"},
+            TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        )
