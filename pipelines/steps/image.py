@@ -9,7 +9,7 @@ LOCK = Path("pipelines/steps/requirements.lock")
 TRAIN = ("python", "-m", "pipelines.steps.train")
 
 
-def SPEC(workload: str) -> SnapshotSpec:  # noqa: N802 - the same name in every folder that makes images
+def spec(workload: str) -> SnapshotSpec:
     """The snapshot of the steps of a workload. SageMaker starts a training job by the image's entrypoint, a
     processing job by that of the pipeline definition."""
     shared = tuple(Path("sluice") / name for name in ("aws.py", "clock.py", "naming.py"))

@@ -96,7 +96,13 @@ class Chain:
 
     def _execute(self, name: str, opt_ml: Path, settings: dict[str, str]) -> None:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS", "SLUICE"))}
-        environment = {**kept, **settings, "SLUICE_OPT_ML": str(opt_ml), "SLUICE_WORKLOAD": "flights"}
+        environment = {
+            **kept,
+            **settings,
+            "SLUICE_OPT_ML": str(opt_ml),
+            "SLUICE_WORKLOAD": "flights",
+            "OMP_WAIT_POLICY": "passive",
+        }
         began = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", f"pipelines.steps.{name}"], cwd=ROOT, env=environment, check=True
