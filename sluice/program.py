@@ -1,5 +1,6 @@
 """What every Pulumi program begins with: its stack's settings, and the AWS provider with our tags."""
 
+import json
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Literal, ParamSpec, TypeVar
@@ -70,8 +71,8 @@ def settings(model: type[Settings], fields: Mapping[str, object] | None = None) 
     for name, field in model.model_fields.items():
         key = "".join(part.title() if index else part for index, part in enumerate(name.split("_")))
         if (text := config.get(key)) is not None:
-            values[name] = text if field.annotation is str else _json_or_text(config, key, text)
-    return parse(model, values, f"Pulumi.{pulumi.get_stack()}.yaml")
+            values[name] = text if field.annotation is str else _json_or_text(text)
+    return clean(parse)(model, values, f"Pulumi.{pulumi.get_stack()}.yaml")
 
 
 def provider(stack: StackSettings, component: str, workload: str | None = None) -> aws.Provider:
@@ -83,5 +84,9 @@ def provider(stack: StackSettings, component: str, workload: str | None = None) 
     )
 
 
-def _json_or_text(config: pulumi.Config, key: str, text: str) -> object:
-    return config.get_object(key) if text.startswith(("[", "{")) else text
+def _json_or_text(text: str) -> object:
+    """Numbers, booleans, lists and mappings are JSON in a stack file; everything else is text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
