@@ -1,12 +1,13 @@
 """The gaps of moto that belong to no area of their own."""
 
 from emulator.context import Context
-from emulator.services import budgets, events, keys, logs, network
+from emulator.services import budgets, clocked_rules, events, keys, logs, network
 
 
 def install(context: Context) -> None:
     """Fill them in this process."""
     events.install()
+    clocked_rules.install(context)
     keys.install(context)
     budgets.install()
     logs.install()

@@ -104,9 +104,12 @@ def s3_encryption(world: World) -> Pair:
 @case
 def s3_public_access_block(world: World) -> Pair:
     client = _bucket(world)
-    sent = dict(
-        BlockPublicAcls=True, IgnorePublicAcls=False, BlockPublicPolicy=True, RestrictPublicBuckets=False
-    )
+    sent = {
+        "BlockPublicAcls": True,
+        "IgnorePublicAcls": False,
+        "BlockPublicPolicy": True,
+        "RestrictPublicBuckets": False,
+    }
     client.put_public_access_block(Bucket="a-bucket", PublicAccessBlockConfiguration=sent)
     return sent, client.get_public_access_block(Bucket="a-bucket")["PublicAccessBlockConfiguration"]
 
@@ -257,14 +260,14 @@ def kms_key(world: World) -> Pair:
 def iam_role(world: World) -> Pair:
     client = world.client("iam")
     boundary = client.create_policy(PolicyName="boundary", PolicyDocument=POLICY)["Policy"]["Arn"]
-    sent = dict(
-        RoleName="jobs",
-        Path="/sluice/",
-        AssumeRolePolicyDocument=TRUST,
-        Description="jobs",
-        MaxSessionDuration=7200,
-        Tags=TAGS,
-    )
+    sent = {
+        "RoleName": "jobs",
+        "Path": "/sluice/",
+        "AssumeRolePolicyDocument": TRUST,
+        "Description": "jobs",
+        "MaxSessionDuration": 7200,
+        "Tags": TAGS,
+    }
     client.create_role(**sent, PermissionsBoundary=boundary)
     client.put_role_policy(RoleName="jobs", PolicyName="inline", PolicyDocument=POLICY)
     client.attach_role_policy(RoleName="jobs", PolicyArn=boundary)
@@ -275,7 +278,7 @@ def iam_role(world: World) -> Pair:
     }
     return {
         **sent,
-        "PermissionsBoundary": {"PermissionsBoundaryType": "PermissionsBoundaryPolicy", "PermissionsBoundaryArn": boundary},
+        "PermissionsBoundary": {"PermissionsBoundaryArn": boundary},
         "inline": POLICY,
         "attached": [{"PolicyArn": boundary}],
     }, got
