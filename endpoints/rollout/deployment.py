@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import pulumi
 
@@ -79,17 +79,29 @@ class Deployment(pulumi.CustomResource):
     """A SageMaker endpoint with its configs. `pulumi up` succeeds only if the wanted config ends live; see the
     package's `engine` for how an update takes place."""
 
-    endpoint_arn: pulumi.Output[str]
-    config_name: pulumi.Output[str]
-    endpoint_status: pulumi.Output[str]
-    previous_config_name: pulumi.Output[str | None]
-
     def __init__(self, name: str, args: DeploymentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         outputs = dict.fromkeys(("endpointArn", "configName", "endpointStatus", "previousConfigName"))
         super().__init__(TOKEN, name, {**args.properties(), **outputs}, opts)
 
-    def translate_output_property(self, prop: str) -> str:
-        return _snake(prop)
+    @property
+    def endpoint_arn(self) -> pulumi.Output[str]:
+        """Known once the endpoint exists."""
+        return cast("pulumi.Output[str]", pulumi.get(self, "endpointArn"))
+
+    @property
+    def config_name(self) -> pulumi.Output[str]:
+        """The config that serves; known at preview."""
+        return cast("pulumi.Output[str]", pulumi.get(self, "configName"))
+
+    @property
+    def endpoint_status(self) -> pulumi.Output[str]:
+        """InService, or `pulumi up` has failed."""
+        return cast("pulumi.Output[str]", pulumi.get(self, "endpointStatus"))
+
+    @property
+    def previous_config_name(self) -> pulumi.Output[str | None]:
+        """The config that served before; none after a first creation."""
+        return cast("pulumi.Output[str | None]", pulumi.get(self, "previousConfigName"))
 
 
 def _wire(args: Any) -> dict[str, Any]:
@@ -105,7 +117,3 @@ def _wire(args: Any) -> dict[str, Any]:
 def _camel(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join("S3" if word == "s3" else word.capitalize() for word in rest)
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
