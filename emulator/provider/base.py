@@ -117,7 +117,8 @@ class AwsResource(Resource):
         return []
 
     def diff(self, context: Context, id: str, state: Values, old_inputs: Values, inputs: Values) -> Diff:
-        found = list(mapping.changes(self.declared, old_inputs, inputs))
+        # What AWS chose stands in the state alone; a program that now chooses differs from that.
+        found = list(mapping.changes(self.declared, {**self._chosen(state), **old_inputs}, inputs))
         if self.tagging is not None and not any(change.path[0] == "tags" for change in found):
             wanted = _all_tags(context, inputs)
             if contains_unknown(wanted) or wanted != (state.get("tagsAll") or {}):
@@ -153,8 +154,15 @@ class AwsResource(Resource):
         live = self.look(id, state) or {}
         known = mapping.reconciled(self.declared, inputs, live)
         changed = {change.path[0] for change in mapping.changes(self.declared, old_inputs, inputs)}
-        changed |= {change.path[0] for change in mapping.changes(self.declared, known, inputs)}
-        changed = {name for name in changed if not self.declared[str(name)].replace}
+        changed |= {
+            change.path[0]
+            for change in mapping.changes(self.declared, {**self._chosen(live), **known}, inputs)
+        }
+        changed = {
+            name
+            for name in changed
+            if not (self.declared[str(name)].replace or self.declared[str(name)].settings)
+        }
         if self.tagging is not None:
             name = id if self.tagging.by == "id" else str(live.get(self.tagging.by) or state[self.tagging.by])
             self.tagging.apply(name, live.get("tagsAll") or {}, _all_tags(context, inputs))
@@ -185,6 +193,9 @@ class AwsResource(Resource):
             raise PartialFailure(id, dict(inputs), [f"{self.token} {id} is gone right after it was written"])
         written = mapping.reconciled(self.declared, inputs, live)
         return _shown({**self._defaults(), "region": aws.region(), **live, **inputs, **written})
+
+    def _chosen(self, state: Values) -> dict[str, Any]:
+        return {name: state[name] for name, rule in self.declared.items() if rule.computed and name in state}
 
     def _defaults(self) -> dict[str, Any]:
         return {name: rule.default for name, rule in self.declared.items() if rule.default is not None}

@@ -116,9 +116,8 @@ def missing(fields: Fields, values: Values) -> list[str]:
 
 
 def changes(fields: Fields, old: Values, new: Values) -> tuple[Change, ...]:
-    """The changes between two sets of inputs, where absence means the default, or no opinion where
-    computed."""
-    found = compare(_filled(fields, old, new), _filled(fields, new, old), properties(fields))
+    """The changes from `old` to `new`, where absence means the default, and in `new` no opinion where computed."""
+    found = compare(_filled(fields, old, {}), _filled(fields, new, old), properties(fields))
     return tuple(Change(change.path, _kind(change, old, new), change.replace) for change in found)
 
 
@@ -147,7 +146,7 @@ def reconciled(fields: Fields, old: Values, live: Values) -> dict[str, Any]:
 
 def _reconciled(rule: Field, before: Any, now: Any) -> Any:
     alone = {"it": Field(**{**rule.__dict__, "default": None, "computed": False})}
-    if not changes(alone, {"it": before}, {"it": now}):
+    if not changes(alone, {"it": now}, {"it": before}):
         return before
     if not rule.fields:
         return now
@@ -157,7 +156,7 @@ def _reconciled(rule: Field, before: Any, now: Any) -> Any:
         spare = list(before)
         result: list[Any] = []
         for item in now:
-            twin = next((other for other in spare if not changes(rule.fields, other, item)), None)
+            twin = next((other for other in spare if not changes(rule.fields, item, other)), None)
             if twin is None and len(before) == len(now) and not rule.unordered:
                 twin_input = before[len(result)]
                 result.append(reconciled(rule.fields, twin_input, item))
@@ -185,7 +184,7 @@ def _means_default(rule: Field, value: Any) -> bool:
     if rule.default is None:
         return value in ({}, [], "")
     alone = {"it": Field(**{**rule.__dict__, "default": None, "computed": False})}
-    return not changes(alone, {"it": rule.default}, {"it": value})
+    return not changes(alone, {"it": value}, {"it": rule.default})
 
 
 def _filled(fields: Fields, values: Values, other: Values) -> dict[str, Any]:

@@ -21,6 +21,8 @@ class Sample:
     replace: Mapping[str, Any] = field(default_factory=dict)
     fixed: Mapping[str, str] = field(default_factory=dict)
     """Properties that have no other value here, with the reason."""
+    along: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What must change together with a property that replaces."""
 
 
 def policy(*resources: str, service: str | None = None, action: str = "s3:GetObject") -> str:
@@ -139,7 +141,14 @@ def bucket_policy(world: World) -> Sample:
     name = world.bucket()
     document = policy(f"arn:aws:s3:::{name}/*", service="logging.s3.amazonaws.com", action="s3:PutObject")
     other = policy(f"arn:aws:s3:::{name}/x/*", service="logging.s3.amazonaws.com", action="s3:PutObject")
-    return Sample({"bucket": name, "policy": document}, {"policy": other}, {"bucket": world.bucket()})
+    elsewhere = world.bucket()
+    moved = policy(f"arn:aws:s3:::{elsewhere}/*", service="logging.s3.amazonaws.com", action="s3:PutObject")
+    return Sample(
+        {"bucket": name, "policy": document},
+        {"policy": other},
+        {"bucket": elsewhere},
+        along={"bucket": {"policy": moved}},
+    )
 
 
 def bucket_ownership(world: World) -> Sample:
@@ -206,6 +215,7 @@ def bucket_lifecycle(world: World) -> Sample:
 
 
 def key(world: World) -> Sample:
+    mac = {"keyUsage": "GENERATE_VERIFY_MAC", "customerMasterKeySpec": "HMAC_256"}
     return Sample(
         {
             "description": "a key",
@@ -221,7 +231,9 @@ def key(world: World) -> Sample:
             "isEnabled": False,
             "tags": {},
         },
-        {"multiRegion": True, "keyUsage": "GENERATE_VERIFY_MAC", "customerMasterKeySpec": "HMAC_256"},
+        {"multiRegion": True, **mac},
+        # KMS takes these two together only, and rotates symmetric keys alone.
+        along={name: {**mac, "enableKeyRotation": False} for name in mac},
     )
 
 
@@ -592,8 +604,8 @@ def log_group(world: World) -> Sample:
         {"retentionInDays": 0, "tags": {"a": "c"}},
         {"name": f"other-{next(_numbers)}"},
         fixed={
-            "logGroupClass": "moto keeps no class; AWS alone can show it",
             "kmsKeyId": "the emulator has no AssociateKmsKey",
+            "logGroupClass": "moto keeps no class; AWS alone can show it",
         },
     )
 
@@ -683,7 +695,13 @@ _ONE_PLACE = {"scalableDimension": _ONE_KIND, "serviceNamespace": _ONE_KIND}
 def scaling_target(world: World) -> Sample:
     suspended = {"dynamicScalingInSuspended": True}
     return Sample(
-        {**where(world.endpoint(1)), "minCapacity": 2, "maxCapacity": 4, "tags": {"a": "b"}},
+        {
+            **where(world.endpoint(1)),
+            "minCapacity": 2,
+            "maxCapacity": 4,
+            "suspendedState": {"dynamicScalingInSuspended": False},
+            "tags": {"a": "b"},
+        },
         {"minCapacity": 3, "maxCapacity": 5, "suspendedState": suspended, "tags": {"a": "c"}},
         {"resourceId": world.endpoint(2)},
         fixed={**_ONE_PLACE, "roleArn": "SageMaker uses its service-linked role"},

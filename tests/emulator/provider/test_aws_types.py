@@ -111,13 +111,10 @@ def test_a_change_behind_the_back_shows_and_updates(engine, samples, token, name
 def test_a_change_replaces_and_the_new_value_reads_back(engine, samples, token, name):
     sample = samples(token)
     if name not in sample.replace:
-        assert name in sample.fixed or name in ("objectLockEnabled", "keyUsage")
+        assert name in sample.fixed
         return
     wanted = {**sample.inputs, name: sample.replace[name]}
-    if name in ("keyUsage", "customerMasterKeySpec"):
-        # KMS takes these two together only, and rotates symmetric keys alone.
-        wanted |= {key: sample.replace[key] for key in ("keyUsage", "customerMasterKeySpec")}
-        wanted["enableKeyRotation"] = False
+    wanted |= sample.along.get(name, {})
     made = engine.create(token, f"first-{name}", sample.inputs)
     foreseen = engine.diff(made, wanted)
     replaced = [path for path, kind in foreseen.items() if kind.endswith("REPLACE")]
