@@ -44,6 +44,10 @@ class Endpoint:
     """While capacities change: the counts to go back to if new instances do not start."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
+    def busy(self) -> bool:
+        """Whether its fleets are being changed on someone's word."""
+        return self.deployment is not None or self.revert is not None
+
     def wanted(self) -> list[tuple[Fleet, int, int]]:
         """Every fleet with how many instances it should have, and how many of them take traffic."""
         if self.status == "Deleting":

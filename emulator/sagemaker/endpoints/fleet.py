@@ -56,13 +56,13 @@ class Fleet:
             if instance.state is State.FAILED:
                 self.failed = instance.reason
             if instance.state in (State.DEAD, State.FAILED):
-                instance.state = State.DRAINING
+                instance.give_up()
                 leaving.append(instance)
             elif instance.state is State.GONE:
                 self.instances.remove(instance)
         for _ in range(len(self.live()) - wanted):
             instance = self._surplus()
-            instance.state = State.DRAINING
+            instance.give_up()
             leaving.append(instance)
         if len(self.ready()) >= wanted:
             self.served = self.served or wanted > 0

@@ -47,6 +47,18 @@ class Instance:
     """Set when nobody wants it any more, so that a start under way gives up."""
     settled: threading.Event = field(default_factory=threading.Event)
     """Set when its start has come to an end, so that its process, if any, is known."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def started(self, state: State) -> None:
+        """Its start ended in `state`, unless it was given up meanwhile."""
+        with self._lock:
+            if self.state is State.STARTING:
+                self.state = state
+
+    def give_up(self) -> None:
+        """It gets no new request from now on."""
+        with self._lock:
+            self.state = State.DRAINING
 
 
 class Launcher(Protocol):

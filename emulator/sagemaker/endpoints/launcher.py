@@ -62,8 +62,7 @@ class ProcessLauncher:
                 return
             for _ in range(ATTEMPTS):
                 if self._run(instance, serving):
-                    if not instance.ended.is_set():
-                        instance.state = State.IN_SERVICE
+                    instance.started(State.IN_SERVICE)
                     return
             raise StartError(_no_ping(instance))
         except StartError as error:
@@ -76,7 +75,10 @@ class ProcessLauncher:
         finally:
             instance.settled.set()
         if instance.state is State.STARTING:
-            instance.state = State.FAILED
+            # A start that fails at once is not tried again at once.
+            wait = (instance.ready_at - self._context.clock.now()).total_seconds()
+            instance.ended.wait(max(1.0, wait))
+            instance.started(State.FAILED)
 
     def _prepare(self, instance: Instance) -> Serving:
         container = models.container(instance.model)

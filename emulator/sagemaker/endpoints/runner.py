@@ -66,7 +66,7 @@ class Runner:
     def tick(self, endpoint: Endpoint) -> None:
         """One look at one endpoint."""
         with endpoint.lock:
-            before = endpoint.status
+            before, busy = endpoint.status, endpoint.busy()
             if endpoint.deployment is not None and endpoint.status != "Deleting":
                 self._advance(endpoint, endpoint.deployment)
             leaving = self._reconcile(endpoint)
@@ -76,12 +76,13 @@ class Runner:
             if endpoint.revert is not None:
                 self._resized(endpoint)
             gone = endpoint.status == "Deleting" and all(f.empty() for f in (*endpoint.blue, *endpoint.green))
-            if gone:
-                self._plane.flush(endpoint.name)
-                self._routes.pop(endpoint.name, None)
-                self.endpoints.pop(endpoint.name, None)
-            status = endpoint.status
+            status, done = endpoint.status, gone or (busy and not endpoint.busy())
+        if done:
+            # Without the lock: publishing sets off alarms, and their actions may scale this very endpoint.
+            self._plane.flush(endpoint.name)
         if gone:
+            self._routes.pop(endpoint.name, None)
+            self.endpoints.pop(endpoint.name, None)
             self._deleted(endpoint)
         elif status != before:
             self._changed(endpoint)
@@ -97,7 +98,6 @@ class Runner:
         now, creating = self._clock.now(), endpoint.status == "Creating"
         match new.phase:
             case Phase.SUCCEEDED:
-                self._plane.flush(endpoint.name)
                 assert endpoint.pending is not None
                 endpoint.config, endpoint.blue, endpoint.counts = (
                     endpoint.pending,
@@ -108,7 +108,6 @@ class Runner:
             case Phase.RESTORING | Phase.ROLLING_BACK if not creating:
                 endpoint.status, endpoint.failure, endpoint.modified = "RollingBack", new.reason, now
             case Phase.ROLLED_BACK:
-                self._plane.flush(endpoint.name)
                 self._finish(endpoint, "Failed" if creating else "InService", new.reason)
             case Phase.ROLLBACK_FAILED:
                 # The deployment stays: it says that the new fleet has to go and the old one has the traffic.
@@ -170,7 +169,6 @@ class Runner:
         if all(_settled(fleet, endpoint.counts[fleet.variant]) for fleet in endpoint.blue):
             endpoint.revert = None
             endpoint.status, endpoint.modified = "InService", self._clock.now()
-            self._plane.flush(endpoint.name)
 
 
 def _settled(fleet: Fleet, count: int) -> bool:
