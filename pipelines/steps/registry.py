@@ -87,7 +87,8 @@ def create(
         "ModelPackageGroupName": group,
         "ModelPackageDescription": f"{workload.name} {description.version} ({description.kind}): {description.change}",
         "ModelApprovalStatus": "PendingManualApproval",
-        "CustomerMetadataProperties": {name: value[:LIMIT] for name, value in properties.items()},
+        # A value may not be empty, and what is unknown is better missing.
+        "CustomerMetadataProperties": {name: value[:LIMIT] for name, value in properties.items() if value},
         "InferenceSpecification": {
             "Containers": [
                 {
