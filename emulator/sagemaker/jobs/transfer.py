@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from botocore.exceptions import ClientError
@@ -9,6 +10,9 @@ from botocore.exceptions import ClientError
 from emulator.sagemaker.jobs.plan import Input, Output, relative_name
 from emulator.sagemaker.objects import split
 from emulator.sagemaker.seam import client
+
+PARALLEL = 4
+CHUNK = 1 << 20
 
 
 class TransferError(Exception):
@@ -25,21 +29,9 @@ def download(source: Input, opt_ml: Path, role: str) -> None:
     target.mkdir(parents=True, exist_ok=True)
     try:
         bucket, prefix = split(source.uri)
-        s3, found = client("s3"), False
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            for entry in page.get("Contents", ()):
-                key = entry["Key"]
-                name = relative_name(prefix, key)
-                if key.endswith("/") or not name:
-                    continue
-                path = target / name
-                if ".." in Path(name).parts:
-                    raise TransferError(
-                        f"ClientError: Data download failed: the key {key!r} leaves its folder"
-                    )
-                path.parent.mkdir(parents=True, exist_ok=True)
-                s3.download_file(bucket, key, str(path))
-                found = True
+        found = _listed(bucket, prefix)
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            list(pool.map(lambda item: _fetch(bucket, item[0], target, item[1]), found.items()))
     except (ValueError, ClientError) as error:
         raise TransferError(f"ClientError: Data download failed: {source.uri}: {error}") from error
     if not found:
@@ -48,6 +40,26 @@ def download(source: Input, opt_ml: Path, role: str) -> None:
             "source. Please ensure that the bucket exists in the selected region, that objects exist under that S3 "
             f'prefix, and that the role "{role}" has "s3:ListBucket" permissions on the bucket.'
         )
+
+
+def _listed(bucket: str, prefix: str) -> dict[str, str]:
+    """The keys under a prefix, and the name of each in the input's folder."""
+    pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+    names = {key: relative_name(prefix, key) for key in keys if not key.endswith("/")}
+    return {key: name for key, name in names.items() if name}
+
+
+def _fetch(bucket: str, key: str, target: Path, name: str) -> None:
+    if ".." in Path(name).parts:
+        raise TransferError(f"ClientError: Data download failed: the key {key!r} leaves its folder")
+    path = target / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # One request an object; boto3's own download asks for the size first.
+    body = client("s3").get_object(Bucket=bucket, Key=key)["Body"]
+    with path.open("wb") as file:
+        for chunk in body.iter_chunks(CHUNK):
+            file.write(chunk)
 
 
 def upload(output: Output, opt_ml: Path) -> None:
