@@ -31,6 +31,7 @@ def install(context: Context) -> None:
     def bucket_response(self: Any, request: Any, full_url: str) -> Any:
         name = self.parse_bucket_name_from_url(request, full_url)
         if name:
+            _refuse_unknown(request)
             _check(context, self, request, name, None)
         return bucket_by_moto(self, request, full_url)
 
@@ -53,6 +54,25 @@ def install(context: Context) -> None:
     replace(S3Response, "_bucket_response", bucket_response)
     replace(S3Response, "_key_response", key_response)
     replace(FakeBucket, "get_permission", get_permission)
+
+
+_NOT_EMULATED = (
+    "metrics",
+    "analytics",
+    "intelligent-tiering",
+    "requestPayment",
+    "metadataTable",
+    "metadataConfiguration",
+)
+
+
+def _refuse_unknown(request: Any) -> None:
+    """moto takes a question about what it does not know for a listing, and a change for a new bucket."""
+    for name in _NOT_EMULATED:
+        if name in request.args:
+            raise S3ClientError(
+                "NotImplemented", f"The emulator does not do {request.method} ?{name} of a bucket."
+            )
 
 
 def _text(document: bytes | str) -> str:

@@ -1,7 +1,7 @@
 """The gaps of moto that belong to no area of their own."""
 
 from emulator.context import Context
-from emulator.services import budgets, clocked_rules, events, keys, logs, network
+from emulator.services import budgets, clocked_rules, events, keys, logs, network, refusals
 
 
 def install(context: Context) -> None:
@@ -12,3 +12,4 @@ def install(context: Context) -> None:
     budgets.install()
     logs.install()
     network.install()
+    refusals.install()
