@@ -81,7 +81,7 @@ def ensure() -> Cli:
     """
     found = find()
     if found is None:
-        with exclusive(bin_folder().parent.with_suffix(".lock"), _waiting):
+        with exclusive(paths.cache() / f"pulumi-{VERSION}.lock", _waiting):
             found = find() or _build()
     if found.built:
         _install_language_host(bin_folder())
@@ -115,6 +115,8 @@ def _build() -> Cli:
         )
     home = bin_folder().parent
     home.parent.mkdir(parents=True, exist_ok=True)
+    for abandoned in home.parent.glob(f"{home.name}-*"):  # of a build that was killed; we hold the lock
+        shutil.rmtree(abandoned, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=f"{home.name}-", dir=home.parent) as folder:
         made = Path(folder) / "bin"
         made.mkdir()

@@ -21,6 +21,8 @@ from sluice.locks import exclusive_or_refuse
 
 LOG_LIMIT = 5_000_000
 """Bytes after which a stack's log is begun anew; the last one stays beside it."""
+SHOWN_WARNINGS = 5
+"""More are in the log."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,8 @@ def _run(program: Program, name: str | None, operation: str, options: Sequence[s
         recovered = _recover(stack, step)
         _select(stack)
         result = _supervise(stack, operation, options, step)
+        for warning in result.warnings[:SHOWN_WARNINGS]:
+            step.line(f"  warning: {warning.splitlines()[0]}")
         step.done(events.counted(dict(result.changes)) or "nothing to do")
     return replace(result, recovered=tuple(recovered))
 
