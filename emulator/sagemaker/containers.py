@@ -12,7 +12,7 @@ def check(containers: Iterable[dict[str, Any]]) -> None:
     """Refuse an image or a model artifact that does not exist.
 
     Raises:
-        ServiceException: ValidationException.
+        RefusalError: ValidationException.
     """
     for container in containers:
         uri = container.get("Image")

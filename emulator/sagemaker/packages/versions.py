@@ -39,7 +39,9 @@ class Packages:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._groups = Groups(context)
+        # By the table too: /moto-api/reset makes a new one, which knows nothing of these.
         self._last_version: dict[tuple[int, str], int] = {}
+        self._tokens: dict[tuple[int, str], str] = {}
 
     def create(self, params: Params) -> Mapping[str, Any]:
         group, name = params.get("ModelPackageGroupName"), params.get("ModelPackageName")
@@ -60,6 +62,10 @@ class Packages:
         for more in params.get("AdditionalInferenceSpecifications") or []:
             containers.check(more.get("Containers") or [])
         with LOCK:
+            token = params.get("ClientToken")
+            known = self._tokens.get((id(self._table()), token)) if token else None
+            if known in self._table():
+                return {"ModelPackageArn": known}
             fields = self._versioned(group) if group else self._unversioned(str(name))
             fields |= present({key: params.get(key) for key in change.KEPT})
             if group:
@@ -74,6 +80,8 @@ class Packages:
             # "Your model package […] uses the tags associated with the model group" (CreateModelPackage, Tags).
             tags = list(self._groups.find(group).tags) if group else checked_tags(params.get("Tags"))
             self._table()[arn] = Record(arn, fields, tags)
+            if token:
+                self._tokens[id(self._table()), token] = arn
         events.package_changed(self._context, fields)
         return {"ModelPackageArn": arn}
 
@@ -145,7 +153,7 @@ class Packages:
     def _versioned(self, group_name: str) -> dict[str, Any]:
         group = self._groups.find(group_name).fields["ModelPackageGroupName"]
         # A deleted version's number is not given again, as SageMaker's are not.
-        key = (id(backend(self._context)), group)
+        key = (id(self._table()), group)
         version = self._last_version.get(key, 0) + 1
         self._last_version[key] = version
         return {

@@ -129,6 +129,13 @@ def test_a_group_goes_only_when_it_is_empty_and_numbers_are_not_given_twice(
         sagemaker.describe_model_package_group(ModelPackageGroupName="going")
 
 
+def test_a_repeated_call_makes_one_package(emulator: Any, image: str) -> None:
+    group(emulator, "repeated")
+    first = package(emulator, image, "repeated", ClientToken="a" * 32)
+    assert package(emulator, image, "repeated", ClientToken="a" * 32) == first
+    assert package(emulator, image, "repeated", ClientToken="b" * 32) != first
+
+
 def test_what_does_not_exist_is_refused(emulator: Any, image: str) -> None:
     group(emulator, "checked")
     sagemaker = emulator.client("sagemaker")
