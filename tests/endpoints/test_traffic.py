@@ -90,6 +90,16 @@ def test_every_request_goes_out_once_with_its_id(runtime: Runtime) -> None:
     assert len(runtime.connections) < 50
 
 
+def test_reading_the_data_is_no_latency_of_the_endpoint(runtime: Runtime) -> None:
+    def late() -> Iterator[Request]:
+        time.sleep(3)
+        yield from requests(20)
+
+    result = Replay("flights-local", late(), Invoker("flights-local"), rate=50, seconds=None).run()
+    assert result.p50 is not None
+    assert result.p50 < 2000
+
+
 def test_failures_are_counted_and_not_repeated(runtime: Runtime) -> None:
     runtime.fail_every = 5
     loop = Replay("flights-local", requests(50), Invoker("flights-local"), rate=200, seconds=None)
