@@ -65,6 +65,8 @@ class Rollout:
     """The endpoint is in the stack's state, so it is ours whatever config somebody gave it by hand."""
     before: Spec | None = None
     """What the stack's state says was deployed last."""
+    limit: float | None = None
+    """Seconds that the user gives it; None for what SageMaker itself may need."""
     memory: Memory = field(default_factory=Memory)
     rang: set[str] = field(default_factory=set)
     """Rollback alarms seen in ALARM since the update was asked for."""
@@ -79,7 +81,7 @@ class Rollout:
             config=config_name(self.spec),
             guarded=self.spec.shadow is None,
             # SageMaker ends the update after `maximum` and may need as long again to roll it back.
-            limit=max(CREATION_LIMIT, 2 * maximum + 900) + ALARM_LIMIT,
+            limit=self.limit or max(CREATION_LIMIT, 2 * maximum + 900) + ALARM_LIMIT,
             alarm_limit=ALARM_LIMIT,
         )
 
@@ -110,7 +112,7 @@ class Rollout:
                 case Update():
                     self._ask("update", seen, self._update(seen))
                 case Delete(why):
-                    self.pace.tell(f"{self.name}: deleting the failed endpoint, to make it anew: {why}")
+                    self.pace.milestone(f"{self.name}: deleting the failed endpoint, to make it anew: {why}")
                     self._ask("delete", seen, self._delete(seen))
             seen = self._look()
 
@@ -159,7 +161,7 @@ class Rollout:
         # Before anything exists: an alarm that does not would leave the first hour unwatched.
         self.cloud.ringing(self.spec.guardrails.alarm_names)
         configs.ensure(self.cloud, self.pace, self.spec, initial_instances(self.spec, {}), ())
-        self.pace.tell(f"{self.name}: creating it with {self.wanted.config}")
+        self.pace.milestone(f"{self.name}: creating it with {self.wanted.config}")
         return self.cloud.create(create_endpoint(self.spec, self.carried))
 
     def _update(self, seen: Observed) -> Outcome:
@@ -177,7 +179,7 @@ class Rollout:
             scaling.park(self.cloud, self.name, seen.arn)
         self.cloud.tag(seen.arn, {marks.ATTEMPT: marks.attempt_mark(spec, seen.modified)})
         how = "a canary" if route.canary else "all at once"
-        self.pace.tell(f"{self.name}: updating from {seen.config} to {self.wanted.config}, {how}")
+        self.pace.milestone(f"{self.name}: updating from {seen.config} to {self.wanted.config}, {how}")
         self.previous = seen.config
         return self.cloud.update(update_endpoint(spec, route, running))
 
@@ -192,7 +194,7 @@ class Rollout:
     def _done(self, seen: Observed, created: bool) -> Live:
         assert seen.arn is not None
         if scaling.restore(self.cloud, seen.arn):
-            self.pace.tell(f"{self.name}: its scaling is registered again")
+            self.pace.milestone(f"{self.name}: its scaling is registered again")
         self.cloud.untag(seen.arn, [marks.ATTEMPT])
         if created:
             self._bake(seen)
@@ -232,7 +234,7 @@ class Rollout:
             # While an update of the instance type is still under way a target would be in its way again.
             if seen.status == "InService":
                 scaling.restore(self.cloud, seen.arn)
-        names = ", ".join(sorted(self.rang))
+        names = ", ".join(sorted(name for name in self.rang if name not in why))
         alarms = f"; {names} went to ALARM" if refuse and names else ""
         way_out = (
             f"Release {self.spec.release} is refused here from now on: change the release file."
@@ -244,7 +246,15 @@ class Rollout:
         )
 
 
-def roll_out(cloud: Cloud, pace: Pace, spec: Spec, *, adopt: bool, before: Spec | None = None) -> Live:
+def roll_out(
+    cloud: Cloud,
+    pace: Pace,
+    spec: Spec,
+    *,
+    adopt: bool,
+    before: Spec | None = None,
+    limit: float | None = None,
+) -> Live:
     """Make the endpoint serve `spec`, creating what is missing, and wait until it does.
 
     Args:
@@ -253,13 +263,14 @@ def roll_out(cloud: Cloud, pace: Pace, spec: Spec, *, adopt: bool, before: Spec 
         spec: what is wanted.
         adopt: the endpoint is in the stack's state; without it, one that others made is left alone.
         before: what the state says was deployed last.
+        limit: seconds to wait in all; None for what SageMaker itself may need.
 
     Raises:
         RolloutError: unless it ends InService on the wanted config, naming the alarm or SageMaker's reason. A
             release that was turned back is marked as refused on the endpoint.
         SluiceError: if a config or an alarm stands in the way.
     """
-    return Rollout(cloud, pace, spec, adopt, before).run()
+    return Rollout(cloud, pace, spec, adopt, before, limit).run()
 
 
 def tear_down(cloud: Cloud, pace: Pace, endpoint: str, limit: float = CREATION_LIMIT) -> None:

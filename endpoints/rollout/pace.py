@@ -19,12 +19,14 @@ class Pace:
 
     Args:
         clock: lets the time pass; it may raise to end the wait.
-        progress: shows one line to the user.
+        progress: shows one line to the user, until the next one.
+        milestone: shows a line that stays, also where nobody watches, as in CI.
         jitter: the random numbers that keep many waiters from asking AWS at the same moments.
     """
 
     clock: Clock
     progress: Callable[[str], None]
+    milestone: Callable[[str], None]
     jitter: random.Random = field(default_factory=random.Random)
 
     def __post_init__(self) -> None:

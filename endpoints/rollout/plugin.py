@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from endpoints.rollout import marks, mirror
 from endpoints.rollout.cloud import Cloud
-from endpoints.rollout.engine import Live, roll_out, tear_down
+from endpoints.rollout.engine import CREATION_LIMIT, Live, roll_out, tear_down
 from endpoints.rollout.observe import Observed
 from endpoints.rollout.pace import Pace
 from endpoints.rollout.spec import Spec, config_name, is_config_of
@@ -130,7 +130,7 @@ class Deployment(Resource):
     def create(self, context: Context, inputs: Values) -> Created:
         spec, cloud = Spec.model_validate(_given(inputs)), self._connect()
         try:
-            live = roll_out(cloud, self._pace(context), spec, adopt=False)
+            live = roll_out(cloud, self._pace(context), spec, adopt=False, limit=context.timeout)
         except Exception as error:
             seen = _safely(lambda: cloud.endpoint(spec.endpoint_name))
             mine = seen is not None and (
@@ -145,7 +145,9 @@ class Deployment(Resource):
 
     def update(self, context: Context, id: str, state: Values, old_inputs: Values, inputs: Values) -> Values:
         spec, cloud = Spec.model_validate(_given(inputs)), self._connect()
-        live = roll_out(cloud, self._pace(context), spec, adopt=True, before=_spec(old_inputs))
+        live = roll_out(
+            cloud, self._pace(context), spec, adopt=True, before=_spec(old_inputs), limit=context.timeout
+        )
         old_tags = old_inputs.get("tags") or {}
         cloud.tag(live.arn, {key: value for key, value in spec.tags.items() if old_tags.get(key) != value})
         cloud.untag(live.arn, set(old_tags) - set(spec.tags))
@@ -165,13 +167,13 @@ class Deployment(Resource):
         return Read(id, {**found, **outputs}, found)
 
     def delete(self, context: Context, id: str, state: Values, old_inputs: Values) -> None:
-        tear_down(self._connect(), self._pace(context), id)
+        tear_down(self._connect(), self._pace(context), id, context.timeout or CREATION_LIMIT)
 
     def _pace(self, context: Context) -> Pace:
         def progress(message: str) -> None:
             context.log.info(message, ephemeral=True)
 
-        return Pace(Interruptible(self._clock, context.cancelled), progress)
+        return Pace(Interruptible(self._clock, context.cancelled), progress, context.log.info)
 
 
 def provider() -> Provider:

@@ -27,7 +27,7 @@ class Run:
         self.said: list[str] = []
 
     def pace(self) -> Pace:
-        return Pace(self.clock, self.said.append, random.Random(1))
+        return Pace(self.clock, self.said.append, self.said.append, random.Random(1))
 
     def __call__(self, spec: Spec, adopt: bool = True) -> Live:
         return roll_out(self.aws.cloud(), self.pace(), spec, adopt=adopt)
