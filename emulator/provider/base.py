@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from emulator.provider import fields as mapping
 from emulator.provider.fields import Field, Values
 from emulator.provider.tagging import Tagging
@@ -28,9 +26,9 @@ from sluice.provider import (
     Resource,
     ResourceReference,
     contains_unknown,
+    faults,
     path_text,
 )
-from sluice.provider.faults import client_error_text
 
 ACCOUNT = "123456789012"
 
@@ -145,8 +143,11 @@ class AwsResource(Resource):
         try:
             self.finish(id, inputs, tags)
             return Created(id, self._outputs(id, {}, inputs))
-        except (ClientError, BotoCoreError) as error:
-            text = client_error_text(error) if isinstance(error, ClientError) else str(error)
+        except PartialFailure:
+            raise
+        except Exception as error:
+            # Whatever went wrong: it exists, so the state must know it.
+            text = faults.status(error, "aws", context.name).details
             raise PartialFailure(id, {**inputs, **self._tags_output(context, inputs)}, [text]) from error
 
     def update(self, context: Context, id: str, state: Values, old_inputs: Values, inputs: Values) -> Values:

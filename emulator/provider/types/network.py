@@ -266,7 +266,7 @@ class VpcEndpoint(AwsResource):
     tagging = tagging.EC2
 
     def make(self, inputs: Values, tags: Mapping[str, str]) -> str:
-        parameters = to_api(self.fields, inputs)
+        parameters = {"VpcEndpointType": "Gateway", **to_api(self.fields, inputs)}
         answer = client("ec2").create_vpc_endpoint(**parameters, **specification("vpc-endpoint", tags))
         return str(answer["VpcEndpoint"]["VpcEndpointId"])
 
@@ -283,7 +283,7 @@ class VpcEndpoint(AwsResource):
         service = [{"Name": "prefix-list-name", "Values": [endpoint["ServiceName"]]}]
         lists: list[Any] = []
         if endpoint.get("VpcEndpointType") == "Gateway":
-            lists = api.describe_prefix_lists(Filters=service)["PrefixLists"]
+            lists = api.describe_managed_prefix_lists(Filters=service)["PrefixLists"]
         owner = endpoint.get("OwnerId", "")
         return {
             **from_api(self.fields, {**endpoint, "SecurityGroupIds": groups}),
