@@ -5,6 +5,7 @@ endpoint takes nothing but deletion, a variant with a scalable target keeps its 
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import datetime, timedelta
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +25,11 @@ def refuse(operation: str, message: str, code: str = "ValidationException", stat
         "ResponseMetadata": {"HTTPStatusCode": status},
     }
     return ClientError(response, operation)
+
+
+@cache
+def service_model(service: str) -> Any:
+    return botocore.session.get_session().get_service_model(service)
 
 
 class FakeAws:
@@ -46,10 +52,6 @@ class FakeAws:
         self.policies: dict[tuple[str, str], dict[str, Any]] = {}
         self._event_time: datetime | None = None
         self.pending_events: list[tuple[datetime, Callable[[], None]]] = []
-        self._models = {
-            service: botocore.session.get_session().get_service_model(service)
-            for service in ("sagemaker", "cloudwatch", "application-autoscaling")
-        }
 
     def cloud(self) -> Cloud:
         sagemaker = _Client(self, "sagemaker")
@@ -79,7 +81,7 @@ class FakeAws:
 
     def call(self, service: str, operation: str, parameters: dict[str, Any]) -> Any:
         self.advance()
-        shape = self._models[service].operation_model(operation).input_shape
+        shape = service_model(service).operation_model(operation).input_shape
         report = ParamValidator().validate(parameters, shape)
         assert not report.has_errors(), f"{operation}: {report.generate_report()}"
         fault = self.faults.get(operation, []).pop(0) if self.faults.get(operation) else None
