@@ -32,14 +32,13 @@ def pulumi() -> Path:
 
 @pytest.fixture
 def program(tmp_path: Path, local: Path, pulumi: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """A program with things that are made slowly: `SLOW_SECONDS` each, written down in `journal`; a file
-    `fail` in its folder makes their making fail."""
+    """A program with two things, of which it is written down in SLOW_JOURNAL when they are begun and made. With
+    SLOW_GATE set they are made once that file exists; SLOW_FAIL makes it fail with these words."""
     folder = tmp_path / "program"
     shutil.copytree(HERE / "program", folder)
     plugin = folder / "plugin" / "pulumi-resource-slow"
     plugin.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{folder / 'plugin' / 'slow.py'}' \"$@\"\n")
     plugin.chmod(0o755)
     monkeypatch.setenv("SLOW_JOURNAL", str(tmp_path / "journal"))
-    monkeypatch.setenv("SLOW_SECONDS", "0")
     monkeypatch.setenv("SLOW_THINGS", "2")
     return Program("slow", folder, "local")

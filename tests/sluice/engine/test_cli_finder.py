@@ -93,11 +93,14 @@ def test_cli_is_built_once_with_its_language_host(
     machine: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fake_go(machine, tmp_path / "sdk", 'echo a >&2; echo b >&2; echo binary > "$2"')
+    killed = tmp_path / "cache" / f"pulumi-{cli.VERSION}-abc"
+    killed.mkdir(parents=True)
     built = cli.ensure()
     assert built == cli.Cli(cli.bin_folder() / "pulumi", cli.VERSION, built=True)
     assert built.path.read_text() == "binary\n"
     assert (cli.bin_folder() / "pulumi-language-python-exec").read_text() == "exec"
     assert os.access(cli.bin_folder() / "pulumi-language-python", os.X_OK)
+    assert not killed.exists()
     assert "building the Pulumi CLI" in capfd.readouterr().err
 
     (machine / "go").unlink()

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ import sys
 from pathlib import Path
 from sluice.engine import stacks
 from sluice.engine.programs import Program
-print(stacks.up(Program("slow", Path(sys.argv[1]), "local")))
+print(stacks.up(Program("slow", Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "local")))
 """
 
 
@@ -34,6 +35,14 @@ def until(what: Callable[[], object], seconds: float = 60) -> None:
 def journal() -> list[str]:
     file = Path(os.environ["SLOW_JOURNAL"])
     return file.read_text().splitlines() if file.exists() else []
+
+
+@pytest.fixture
+def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """While this file is missing, nothing is made."""
+    file = tmp_path / "gate"
+    monkeypatch.setenv("SLOW_GATE", str(file))
+    return file
 
 
 def state(local: Path) -> dict:
@@ -55,13 +64,19 @@ def test_up_changes_nothing_the_second_time(program: Program) -> None:
     assert "pulumi" in first.log.read_text()
 
 
-def test_preview_refresh_and_destroy(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preview_refresh_and_destroy(
+    program: Program, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert not stacks.exists(program)
     stacks.up(program)
+    assert stacks.exists(program)
     monkeypatch.setenv("SLOW_SIZE", "2")
     assert stacks.preview(program).changes == {"update": 2, "same": 2}
     assert "updated thing0" not in journal()
     stacks.refresh(program, expect_no_changes=True)
+    monkeypatch.setenv("SLOW_WARN", "this field goes away")
     assert stacks.up(program).changes == {"update": 2, "same": 2}
+    assert "warning: this field goes away" in capfd.readouterr().err
     assert stacks.destroy(program).changes == {"delete": 4}
     assert "deleted thing1" in journal()
 
@@ -83,10 +98,7 @@ def test_failure_of_the_program_says_where(program: Program, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("also_engine", [False, True], ids=["sluice", "sluice and engine"])
-def test_killed_run_is_recovered(
-    program: Program, local: Path, monkeypatch: pytest.MonkeyPatch, also_engine: bool
-) -> None:
-    monkeypatch.setenv("SLOW_SECONDS", "6")
+def test_killed_run_is_recovered(program: Program, local: Path, gate: Path, also_engine: bool) -> None:
     killed = subprocess.Popen([sys.executable, "-c", RUN, str(program.folder)], stderr=subprocess.DEVNULL)
     until(lambda: "begin thing0" in journal() and "begin thing1" in journal())
     run = runs.read("sluice-slow-local")
@@ -99,8 +111,11 @@ def test_killed_run_is_recovered(
     left = runs.alive(run)
     assert left, "the kill left nothing alive, so this test proves nothing"
 
-    monkeypatch.setenv("SLOW_SECONDS", "0")
+    # Recovery tells the engine to stop; only then can it finish what is in flight.
+    opening = threading.Timer(3, gate.touch)
+    opening.start()
     result = stacks.up(program)
+    opening.join()
 
     assert not [pid for pid in left if processes.identity(pid)]
     after = state(local)
@@ -138,10 +153,7 @@ def test_lock_of_a_living_process_is_respected(program: Program, local: Path) ->
     assert "cancelled a dead process's lock" in result.recovered
 
 
-def test_interrupted_run_ends_in_order(
-    program: Program, local: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SLOW_SECONDS", "3")
+def test_interrupted_run_ends_in_order(program: Program, local: Path, gate: Path) -> None:
     running = subprocess.Popen(
         [sys.executable, "-c", RUN, str(program.folder)], stderr=subprocess.PIPE, text=True
     )
@@ -149,6 +161,7 @@ def test_interrupted_run_ends_in_order(
     run = runs.read("sluice-slow-local")
     assert run is not None
     running.send_signal(signal.SIGTERM)
+    threading.Timer(1, gate.touch).start()
     _, said = running.communicate(timeout=60)
     assert running.returncode != 0
     assert "in flight" in said
@@ -156,12 +169,26 @@ def test_interrupted_run_ends_in_order(
     assert not state(local).get("pending_operations")
 
 
-def test_two_at_once_on_one_stack_are_refused(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SLOW_SECONDS", "4")
+def test_two_at_once_on_one_stack_are_refused(program: Program, gate: Path) -> None:
     first = subprocess.Popen([sys.executable, "-c", RUN, str(program.folder)], stderr=subprocess.DEVNULL)
     until(lambda: "begin thing0" in journal())
     with pytest.raises(SluiceError, match="another `sluice` is at work"):
         stacks.up(program)
+    gate.touch()
+    assert first.wait(60) == 0
+
+
+def test_another_workloads_stack_is_not_held_up(
+    program: Program, gate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = subprocess.Popen(
+        [sys.executable, "-c", RUN, str(program.folder), "local-weld"], stderr=subprocess.DEVNULL
+    )
+    until(lambda: "begin thing0" in journal())
+    monkeypatch.delenv("SLOW_GATE")
+    assert stacks.up(program).changes["create"] == 4
+    assert first.poll() is None
+    gate.touch()
     assert first.wait(60) == 0
 
 

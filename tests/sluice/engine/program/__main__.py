@@ -19,5 +19,7 @@ class Group(pulumi.ComponentResource):
 Group("group")
 for index in range(int(os.environ["SLOW_THINGS"])):
     Thing(f"thing{index}", {"size": os.environ.get("SLOW_SIZE", "1")})
+if os.environ.get("SLOW_WARN"):
+    pulumi.log.warn(os.environ["SLOW_WARN"])
 if os.environ.get("SLOW_RAISE"):
     raise RuntimeError(os.environ["SLOW_RAISE"])

@@ -1,4 +1,4 @@
-"""A provider of things that take SLOW_SECONDS to make, and that writes down what it does."""
+"""A provider of things that are made when the file SLOW_GATE is there, and that writes down what it does."""
 
 import os
 import time
@@ -19,8 +19,9 @@ class Thing(Resource):
     def create(self, context, inputs):
         note(f"begin {context.name}")
         context.log.info("waiting for it", ephemeral=True)
-        end = time.monotonic() + float(os.environ["SLOW_SECONDS"])
-        while time.monotonic() < end:
+        gate = os.environ.get("SLOW_GATE")
+        end = time.monotonic() + 60
+        while gate and not Path(gate).exists() and time.monotonic() < end:
             time.sleep(0.05)
         if os.environ.get("SLOW_FAIL"):
             raise SluiceError(os.environ["SLOW_FAIL"])
