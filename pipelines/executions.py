@@ -113,4 +113,4 @@ def commit() -> str:
 def _seconds(step: Mapping[str, Any]) -> float | None:
     if "StartTime" not in step or "EndTime" not in step:
         return None
-    return round((step["EndTime"] - step["StartTime"]).total_seconds(), 1)
+    return float(round((step["EndTime"] - step["StartTime"]).total_seconds(), 1))

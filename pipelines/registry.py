@@ -37,9 +37,9 @@ def register_incumbent(name: str) -> dict[str, str]:
     workload = Workload.load(name)
     incumbent(name)
     sagemaker = aws.client("sagemaker")
-    for package in summaries(name):
-        if package["version"] == INCUMBENT:
-            return {"package": package["package"], "version": INCUMBENT}
+    for known in summaries(name):
+        if known["version"] == INCUMBENT:
+            return {"package": str(known["package"]), "version": INCUMBENT}
     platform = outputs.platform()
     description = Description(
         kind="incumbent",
