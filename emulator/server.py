@@ -5,6 +5,7 @@ import importlib
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -33,6 +34,7 @@ AREAS = (
 )
 """In the order of their installation: an area may use those before it."""
 
+_INVOCATION = re.compile(r"/endpoints/[^/]+/(async-)?invocations.*")
 log = logging.getLogger("emulator")
 
 
@@ -52,11 +54,16 @@ class Application:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
         self._api = context.api
+        self._endpoint_url = context.endpoint_url
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if environ.get("PATH_INFO", "").startswith(PREFIX):
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(PREFIX):
             return self._api(environ, start_response)
+        if _INVOCATION.fullmatch(path):
+            # moto would answer for any name; models are served by the data plane alone.
+            return _not_implemented(environ, start_response, f"invoke at {self._endpoint_url}")
         try:
             answer: Iterable[bytes] = self._moto(environ, start_response)
             return answer

@@ -42,6 +42,7 @@ class Mirror:
         self._bytes = 0
         self._under_way: dict[tuple[str, str], int] = {}
         self.dropped = 0
+        """Copies that were never sent: the shadow was behind, or went."""
 
     def offer(self, endpoint_name: str, copy: Copy) -> None:
         """Copy a request to each shadow of the endpoint by its share. Returns at once."""
@@ -74,6 +75,8 @@ class Mirror:
                 fleet = self._fleet(key)
                 if fleet is not None:
                     await self._send(key[0], fleet, copy)
+                else:
+                    self.dropped += 1
             if self._fleet(key) is None:
                 self._waiting.pop(key, None)
         finally:

@@ -44,6 +44,8 @@ async def _serve(listener: socket.socket, control_url: str) -> None:
         keepalive_timeout=KEEP_ALIVE_SECONDS,
         # Bodies of megabytes in few pieces.
         read_bufsize=1024 * 1024,
+        # A body passes as it came: S3 keeps gzip objects, and boto3 sends large PutMetricData compressed.
+        auto_decompress=False,
         access_log=None,
     )
     runner = web.ServerRunner(server, shutdown_timeout=2.0)

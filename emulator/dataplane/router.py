@@ -60,6 +60,9 @@ class Router:
                 answer["left"] = await self._plane.drain(body["instances"], float(body["timeout"]))
             case "POST", "flush":
                 await self._plane.flush(body["endpoint"])
+            case "GET", "status":
+                answer["under_way"] = {name: u.outstanding for name, u in self._plane.upstreams.items()}
+                answer["copies_dropped"] = self._invoker.mirror.dropped
             case "PUT", "settings":
                 self._plane.settings = body
             case _:

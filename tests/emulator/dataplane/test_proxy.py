@@ -1,11 +1,14 @@
 """AWS clients reach the control process through the router as if it were AWS."""
 
+import gzip
 import hashlib
 import io
 import json
 import os
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -36,6 +39,39 @@ def test_s3_bodies_pass_unchanged(emulator: Emulator) -> None:
     assert s3.head_object(Bucket="bodies", Key="multipart")["ContentLength"] == 9_000_000
     assert s3.get_object(Bucket="bodies", Key="multipart", Range="bytes=5-9")["Body"].read() == body[5:10]
     assert {row["Key"] for row in s3.list_objects_v2(Bucket="bodies")["Contents"]} == {key, "multipart"}
+
+
+def test_compressed_bodies_stay_compressed(emulator: Emulator) -> None:
+    s3 = emulator.client("s3")
+    s3.create_bucket(Bucket="compressed")
+    body = gzip.compress(b"text" * 1000)
+    s3.put_object(Bucket="compressed", Key="key", Body=body, ContentEncoding="gzip")
+    got = s3.get_object(Bucket="compressed", Key="key")
+    assert (got["Body"].read(), got["ContentEncoding"]) == (body, "gzip")
+    cloudwatch = emulator.client("cloudwatch")
+    now = time.time()
+    data = [
+        {
+            "MetricName": "many",
+            "Timestamp": now,
+            "Value": 1.0,
+            "Dimensions": [{"Name": "n", "Value": "x" * 200}],
+        }
+        for _ in range(200)
+    ]
+    cloudwatch.put_metric_data(
+        Namespace="Compressed", MetricData=data
+    )  # more than 10 KiB: boto3 compresses it
+    points = cloudwatch.get_metric_statistics(
+        Namespace="Compressed",
+        MetricName="many",
+        Dimensions=data[0]["Dimensions"],
+        StartTime=now - 120,
+        EndTime=now + 120,
+        Period=60,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    assert sum(point["Sum"] for point in points) == 200
 
 
 def test_s3_by_virtual_host(emulator: Emulator) -> None:
@@ -75,7 +111,7 @@ def test_errors_pass_and_what_is_missing_is_refused_at_once(emulator: Emulator) 
                 "ShadowModelVariants": [{"ShadowModelVariantName": "w", "SamplingPercentage": 50}],
             },
         )
-    assert unknown.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+    assert unknown.value.response["Error"]["Code"] == "NotImplemented"
 
 
 def test_the_command_line_works(emulator: Emulator) -> None:
