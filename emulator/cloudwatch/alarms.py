@@ -236,12 +236,20 @@ class Alarms:
                 self._change(alarm, state, text, None, now)
             return
         rule = definition.rule_of(alarm.given)
-        step = 60 if rule.period >= 60 else 10
+        step = _step(rule)
         alarm.due = last_complete(second, step, GRACE_SECONDS) + step + GRACE_SECONDS
         end = last_complete(second, step, GRACE_SECONDS)
         verdict = evaluate(rule, self._points(alarm, rule, end), end)
         if verdict.state is not None:
             self._settle(alarm, rule, verdict, verdict.state, now)
+
+    def recent(self, name: str, now: datetime) -> Mapping[int, float]:
+        """The datapoints that the alarm looks at, by the start of their period; empty if it is not there."""
+        alarm = self.get(name)
+        if alarm is None or alarm.composite:
+            return {}
+        rule = definition.rule_of(alarm.given)
+        return self._points(alarm, rule, last_complete(now.timestamp(), _step(rule), GRACE_SECONDS))
 
     def _points(self, alarm: Alarm, rule: Rule, end: int) -> Mapping[int, float]:
         start, given = end - rule.period * rule.evaluation_range, alarm.given
@@ -292,3 +300,8 @@ class Alarms:
                 "HistoryData": json.dumps(data),
             }
         )
+
+
+def _step(rule: Rule) -> int:
+    """How often an alarm is evaluated, in seconds; its periods slide by this."""
+    return 60 if rule.period >= 60 else 10

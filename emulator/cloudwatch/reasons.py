@@ -12,22 +12,18 @@ def reason(rule: Rule, verdict: Verdict, state: State) -> str:
     """`Threshold Crossed: 1 out of the last 1 datapoints [3.0 (21/11/26 10:00:00)] was greater than …`."""
     count = len(verdict.evaluated)
     if not count:
-        how = {
-            "missing": "no datapoints were received",
-            "ignore": "no datapoints were received",
-            "breaching": "no datapoints were received",
-            "notBreaching": "no datapoints were received",
-        }[rule.treat_missing]
-        unit = "period" if rule.periods == 1 else "periods"
+        many = f"{rule.periods} {_plural('datapoint', rule.periods)} {_was(rule.periods)}"
         if state == "INSUFFICIENT_DATA":
-            return f"Insufficient Data: {rule.periods} {_plural('datapoint', rule.periods)} were unknown."
-        text = f"Threshold Crossed: {how} for {rule.periods} {unit}"
-        return f"{text} and {_plural('missing datapoint', rule.periods)} were treated as [{_treated(rule)}]."
+            return f"Insufficient Data: {many} unknown."
+        missing = f"{rule.periods} missing {_plural('datapoint', rule.periods)} {_was(rule.periods)}"
+        return (
+            f"Threshold Crossed: no datapoints were received for {rule.periods} {_plural('period', rule.periods)} "
+            f"and {missing} treated as [{_treated(rule)}]."
+        )
     words = OPERATORS[rule.comparison][1]
     listed = ", ".join(f"{value} ({_short(time)})" for time, value in verdict.evaluated[:5])
     breaching = sum(rule.breaches(value) for _, value in verdict.evaluated)
     shown = breaching if state == "ALARM" else count - breaching
-    verb = "was" if shown == 1 else "were"
     negation = "" if state == "ALARM" else "not "
     threshold = float(rule.threshold)
     minimum = (
@@ -42,7 +38,7 @@ def reason(rule: Rule, verdict: Verdict, state: State) -> str:
         minimum = f" (minimum {needed} {_plural('datapoint', needed)} for ALARM -> OK transition)"
     return (
         f"Threshold Crossed: {shown} out of the last {rule.periods} {_plural('datapoint', rule.periods)} "
-        f"[{listed}] {verb} {negation}{words} the threshold ({threshold}){minimum}."
+        f"[{listed}] {_was(shown)} {negation}{words} the threshold ({threshold}){minimum}."
     )
 
 
@@ -83,6 +79,10 @@ def state_entry(value: str, text: str, data: str | None) -> dict[str, Any]:
 
 def _treated(rule: Rule) -> str:
     return {"breaching": "Breaching", "notBreaching": "NonBreaching"}.get(rule.treat_missing, "Missing")
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _plural(word: str, count: int) -> str:
