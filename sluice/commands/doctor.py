@@ -41,7 +41,11 @@ def register(app: typer.Typer) -> None:
         checks = [look() for look in LOOKS]
         checks += [
             Check(
-                f"commands of {name}", False, reason, "Mend the import, or run `make install`.", required=False
+                f"commands of {name}",
+                False,
+                reason,
+                "Mend the import, or run `make install`.",
+                required=False,
             )
             for name, reason in broken.items()
         ]
