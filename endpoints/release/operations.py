@@ -122,6 +122,8 @@ def propose(target: Target, wanted: str | None, why: str) -> ReleaseFile:
     if wanted is None:
         seen = {*release.rejected, *release.history, *(e.package for e in (release.champion,) if e)}
         known = [package for package in known if package.arn not in seen]
+        # One that waits for a person does not hold up an older one; alone, it says what it waits for.
+        known = [package for package in known if package.approval == "Approved"] or known
     package = registry.find(target.workload.name, wanted, known)
     _approved(target, package)
     return _step(

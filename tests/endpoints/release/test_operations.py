@@ -364,6 +364,14 @@ def test_an_unapproved_package_is_not_proposed_until_it_is_approved(rig: Rig) ->
     assert operations.propose(rig.target, "1.0", "new").challenger is not None
 
 
+def test_without_a_name_the_newest_approved_one_is_proposed(rig: Rig) -> None:
+    rig.world.approvals[arn(3)] = "PendingManualApproval"
+    operations.initialise(rig.target, None, "start")
+    challenger = operations.propose(rig.target, None, "new").challenger
+    assert challenger is not None
+    assert challenger.package == arn(2)
+
+
 def test_back_to_the_champion_before(rig: Rig) -> None:
     target = shadowing(rig)
     captured(rig.world)
