@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from sluice import paths
-from sluice.engine import cli, emulator, environment, processes, programs, runs, stacks
+from sluice.engine import cli, emulator, environment, processes, programs, runs, stacks, supervise
 from sluice.locks import exclusive
 from sluice.output import note
 
@@ -136,7 +136,7 @@ def _alone(only: str | None, workload: str | None) -> Iterator[None]:
         )
         os.environ[processes.MARK] = mark
         try:
-            with stacks.interruptible():
+            with supervise.interruptible():
                 yield
         finally:
             os.environ.pop(processes.MARK, None)

@@ -3,24 +3,19 @@
 import json
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from sluice import paths, progress
+from sluice import progress
 from sluice.engine import cli, environment, events, processes, recovery, runs
 from sluice.engine.programs import Program
+from sluice.engine.supervise import Stack, interruptible, quick, supervise
 from sluice.errors import SluiceError
 from sluice.locks import exclusive_or_refuse
 
-LOG_LIMIT = 5_000_000
-"""Bytes after which a stack's log is begun anew; the last one stays beside it."""
 SHOWN_WARNINGS = 5
 """More are in the log."""
 
@@ -43,25 +38,6 @@ class Result:
     def changed(self) -> bool:
         """Whether anything was changed (by a preview: would be)."""
         return events.changed(dict(self.changes))
-
-
-@dataclass(frozen=True)
-class _Stack:
-    """A program with what is needed to run Pulumi on it."""
-
-    program: Program
-    variables: Mapping[str, str]
-    pulumi: Path
-    local: bool
-
-    @property
-    def name(self) -> str:
-        """Of its record and its log."""
-        return f"{self.program.project}-{self.program.stack}"
-
-    @property
-    def log(self) -> Path:
-        return paths.local() / "logs" / f"pulumi-{self.name}.log"
 
 
 def up(program: Program, *, name: str | None = None) -> Result:
@@ -122,10 +98,10 @@ def query(program: Program, *arguments: str, name: str | None = None) -> str:
     Raises:
         SluiceError: if it fails.
     """
-    return _quick(_stack(program, name), *arguments)
+    return quick(_stack(program, name), *arguments)
 
 
-def _stack(program: Program, name: str | None) -> _Stack:
+def _stack(program: Program, name: str | None) -> Stack:
     if not (program.folder / "Pulumi.yaml").is_file():
         raise SluiceError(f"there is no Pulumi program in {program.folder}", "The checkout is not complete.")
     chosen = name or environment.selected()
@@ -134,12 +110,12 @@ def _stack(program: Program, name: str | None) -> _Stack:
     local = chosen == environment.LOCAL
     if local:
         environment.state_folder().mkdir(parents=True, exist_ok=True)
-    return _Stack(program, variables, pulumi, local)
+    return Stack(program, variables, pulumi, local)
 
 
-def _select(stack: _Stack) -> None:
+def _select(stack: Stack) -> None:
     create = ["--create"] if stack.local else []
-    _quick(stack, "stack", "select", *create, "--stack", stack.program.stack)
+    quick(stack, "stack", "select", *create, "--stack", stack.program.stack)
 
 
 def _run(program: Program, name: str | None, operation: str, options: Sequence[str], title: str) -> Result:
@@ -151,11 +127,13 @@ def _run(program: Program, name: str | None, operation: str, options: Sequence[s
     ):
         recovered = _recover(stack, step)
         _select(stack)
-        result = _supervise(stack, operation, options, step)
-        for warning in result.warnings[:SHOWN_WARNINGS]:
+        ended = supervise(stack, operation, options, step)
+        for warning in ended.warnings[:SHOWN_WARNINGS]:
             step.line(f"  warning: {warning.splitlines()[0]}")
-        step.done(events.counted(dict(result.changes)) or "nothing to do")
-    return replace(result, recovered=tuple(recovered))
+        step.done(events.counted(dict(ended.changes)) or "nothing to do")
+    return Result(
+        program, operation, ended.changes, ended.seconds, stack.log, ended.warnings, tuple(recovered)
+    )
 
 
 def _exclusive(name: str) -> AbstractContextManager[None]:
@@ -166,7 +144,7 @@ def _exclusive(name: str) -> AbstractContextManager[None]:
     )
 
 
-def _recover(stack: _Stack, step: progress.Step) -> list[str]:
+def _recover(stack: Stack, step: progress.Step) -> list[str]:
     """Mend what a killed run left; says what it did."""
     done = []
     left = runs.read(stack.name)
@@ -190,7 +168,7 @@ def _recover(stack: _Stack, step: progress.Step) -> list[str]:
     if plan.cancel:
         step.update("cancelling a dead process's lock")
         if _state_file(stack).exists():
-            _quick(stack, "cancel", "--yes", "--stack", stack.program.stack)
+            quick(stack, "cancel", "--yes", "--stack", stack.program.stack)
         else:  # killed while the stack was made; Pulumi cancels nothing of a stack that does not exist
             shutil.rmtree(_lock_folder(stack))
         done.append("cancelled a dead process's lock")
@@ -198,161 +176,25 @@ def _recover(stack: _Stack, step: progress.Step) -> list[str]:
     if plan.clear_pending or _pending(stack):
         step.update("clearing operations that were never finished")
         _select(stack)
-        _supervise(stack, "refresh", ["--yes", "--skip-preview", "--clear-pending-creates"], step)
+        supervise(stack, "refresh", ["--yes", "--skip-preview", "--clear-pending-creates"], step)
         done.append("refreshed and cleared pending operations")
     for line in done:
         step.line(f"  {line}")
     return done
 
 
-def _supervise(stack: _Stack, operation: str, options: Sequence[str], step: progress.Step) -> Result:
-    """Run Pulumi in a session of its own, show its events, keep its output in the log."""
-    began = time.monotonic()
-    mark = runs.new_mark(stack.name)
-    event_log = runs.record_file(stack.name).with_suffix(".events")
-    event_log.parent.mkdir(parents=True, exist_ok=True)
-    event_log.unlink(missing_ok=True)
-    command = [
-        *(str(stack.pulumi), operation, "--stack", stack.program.stack, "--non-interactive"),
-        *("--color", "never", "--event-log", str(event_log), *options),
-    ]
-    variables = {**stack.variables, processes.MARK: mark, "PULUMI_DEBUG_COMMANDS": "true"}
-    _rotate(stack.log)
-    run = runs.Run(mark=mark, command=tuple(command), log=str(stack.log))
-    runs.write(stack.name, run)
-    with stack.log.open("ab") as log:
-        log.write(f"\n# {time.strftime('%Y-%m-%d %H:%M:%S')} {' '.join(command)}\n".encode())
-        log.flush()
-        start = log.tell()
-        process = subprocess.Popen(
-            command,
-            cwd=stack.program.folder,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    who = processes.identity(process.pid)
-    run = run.model_copy(update={"leader": process.pid, "started": who.started if who else ""})
-    runs.write(stack.name, run)
-    tally = events.Tally()
-    _watch(process, event_log, tally, step, run)
-    # A plugin may outlive the engine for a moment; after an error, for ever.
-    processes.end(runs.alive(run), patience=5)
-    runs.forget(stack.name)
-    if process.returncode:
-        raise _failure(stack, operation, process.returncode, tally, start)
-    return Result(
-        stack.program,
-        operation,
-        tally.result(),
-        time.monotonic() - began,
-        stack.log,
-        warnings=tuple(tally.warnings),
-    )
-
-
-def _watch(
-    process: "subprocess.Popen[bytes]",
-    event_log: Path,
-    tally: events.Tally,
-    step: progress.Step,
-    run: runs.Run,
-) -> None:
-    """Follow the run to its end. The first interruption lets Pulumi finish what is in flight, the second ends it."""
-    interrupted = False
-    reader: IO[str] | None = None
-    tail = ""
-    try:
-        while True:
-            try:
-                ended = process.poll() is not None
-                if reader is None and event_log.exists():
-                    reader = event_log.open(encoding="utf-8")
-                if reader is not None:
-                    tail = _feed(tally, tail + reader.read())
-                    step.update(tally.progress())
-                if ended:
-                    break
-                time.sleep(0.1)
-            except KeyboardInterrupt:
-                if interrupted:
-                    processes.end(runs.alive(run), patience=1, first=signal.SIGKILL)
-                    process.wait()
-                    raise
-                interrupted = True
-                step.line("  stopping after what is in flight; once more ends it at once")
-                process.send_signal(signal.SIGINT)
-    finally:
-        if reader is not None:
-            reader.close()
-    if interrupted:
-        processes.end(runs.alive(run), patience=5)
-        runs.forget(runs_name(run))
-        raise KeyboardInterrupt
-
-
-def runs_name(run: runs.Run) -> str:
-    """The name under which a run is recorded: its mark without the last part."""
-    return run.mark.rpartition("-")[0]
-
-
-def _feed(tally: events.Tally, text: str) -> str:
-    """Give the whole lines to the tally; gives back the rest, which is still being written."""
-    *lines, rest = text.split("\n")
-    for line in lines:
-        tally.feed(line)
-    return rest
-
-
-def _failure(stack: _Stack, operation: str, code: int, tally: events.Tally, start: int) -> SluiceError:
-    lines = events.error_lines(tally.errors)
-    if not lines:
-        with stack.log.open("rb") as log:
-            log.seek(start)
-            text = log.read().decode(errors="replace")
-        lines = [line for line in text.splitlines() if line.strip()][-12:]
-    body = "\n".join(f"  {line}" for line in lines)
-    return SluiceError(
-        f"`pulumi {operation}` of {stack.program.title} ended with code {code}:\n{body}",
-        f"All it said is in {stack.log}.",
-    )
-
-
-def _quick(stack: _Stack, *arguments: str) -> str:
-    """A command of Pulumi that takes no time; its output.
-
-    Raises:
-        SluiceError: if it fails.
-    """
-    result = subprocess.run(
-        [str(stack.pulumi), *arguments, "--non-interactive", "--color", "never"],
-        cwd=stack.program.folder,
-        env=dict(stack.variables),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode:
-        said = (result.stderr or result.stdout).strip()
-        raise SluiceError(f"`pulumi {' '.join(arguments)}` failed in {stack.program.folder}: {said}")
-    return result.stdout
-
-
-def _lock_folder(stack: _Stack) -> Path:
+def _lock_folder(stack: Stack) -> Path:
     locks = environment.state_folder() / ".pulumi/locks/organization"
     return locks / stack.program.project / stack.program.stack
 
 
-def _state_file(stack: _Stack) -> Path:
+def _state_file(stack: Stack) -> Path:
     return (
         environment.state_folder() / ".pulumi/stacks" / stack.program.project / f"{stack.program.stack}.json"
     )
 
 
-def _locks(stack: _Stack) -> list[recovery.Lock | None]:
+def _locks(stack: Stack) -> list[recovery.Lock | None]:
     found = []
     for file in sorted(_lock_folder(stack).glob("*.json")):
         try:
@@ -364,7 +206,7 @@ def _locks(stack: _Stack) -> list[recovery.Lock | None]:
     return found
 
 
-def _pending(stack: _Stack) -> int:
+def _pending(stack: Stack) -> int:
     try:
         return recovery.pending_operations(json.loads(_state_file(stack).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError):
@@ -373,28 +215,3 @@ def _pending(stack: _Stack) -> int:
 
 def _started(pid: int) -> float | None:
     return None if processes.identity(pid) is None else processes.started_at(pid)
-
-
-def _rotate(log: Path) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    if log.exists() and log.stat().st_size > LOG_LIMIT:
-        log.replace(log.with_suffix(".log.1"))
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a run as Ctrl-C does, in order."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    except ValueError:  # not the main thread: signals go to the main thread's own handlers
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
