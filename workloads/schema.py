@@ -18,6 +18,10 @@ MISSING = (None, "")
 """An empty CSV cell is a missing value, as null is in JSON."""
 
 
+FEW = 8
+"""Up to so many rows are read value by value."""
+
+
 class Violation(NamedTuple):
     """One rule that rows of one field break."""
 
@@ -64,6 +68,12 @@ def read(
         altogether is one violation of all rows, unless the field is nullable.
     """
     fields = tuple(needed)
+    if rows <= FEW:
+        # numpy costs a microsecond a call and a rule is several: a request of one row is read five times faster
+        # value by value. Whatever is not plainly good goes the long way, which says what is wrong.
+        plain = _plain(fields, raw, rows, known)
+        if plain is not None:
+            return plain, []
     columns: dict[str, Array] = {}
     found: list[Violation] = []
     everyone = np.arange(rows)
@@ -129,6 +139,54 @@ def coerce(field: InputField, values: Any) -> tuple[Array, Mask]:
     if field.type == "timestamp":
         return _moments(values)
     return _texts(values)
+
+
+def _plain(
+    fields: tuple[InputField, ...], raw: Mapping[str, Any], rows: int, known: Iterable[str]
+) -> dict[str, Array] | None:
+    """The columns, if every value is plainly good; None says that somebody has to look."""
+    names = {field.name for field in fields}
+    if not raw.keys() <= names and not raw.keys() <= names | set(known):
+        return None
+    columns: dict[str, Array] = {}
+    for field in fields:
+        values = raw.get(field.name)
+        if values is None and field.name not in raw and field.nullable:
+            columns[field.name] = _empty(field, rows)
+        elif not isinstance(values, list) or len(values) != rows:
+            return None
+        elif field.type == "timestamp":
+            columns[field.name], bad = _moments(values)
+            if bad.any() or (not field.nullable and None in values) or "" in values:
+                return None
+        elif not all(_good_number(field, v) if field.numeric else _good_text(field, v) for v in values):
+            return None
+        else:
+            columns[field.name] = np.array(values, dtype=np.float64 if field.numeric else object)
+    return columns
+
+
+def _good_number(field: InputField, value: Any) -> bool:
+    if value is None:
+        return field.nullable
+    if type(value) is not float and type(value) is not int:
+        return False
+    # NaN fails both comparisons, infinity one of them.
+    low, high = field.min, field.max
+    return (
+        -1e15 < value < 1e15
+        and (low is None or value >= low)
+        and (high is None or value <= high)
+        and (field.type != "integer" or value == int(value))
+    )
+
+
+def _good_text(field: InputField, value: Any) -> bool:
+    if value is None:
+        return field.nullable
+    if type(value) is not str or not value:
+        return False
+    return value in field.categories if field.categories else len(value) <= field.max_length
 
 
 def _empty(field: InputField, rows: int) -> Array:

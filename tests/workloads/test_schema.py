@@ -97,3 +97,21 @@ def test_typed_arrays_and_lists_read_the_same(values):
     typed, b = schema.read([NUMBER], {"x": np.array(values)}, len(values))
     np.testing.assert_array_equal(listed["x"], typed["x"])
     assert schema.problems(a) == schema.problems(b)
+
+
+@given(
+    st.lists(
+        st.one_of(st.none(), st.floats(), st.integers(-7, 7), st.sampled_from(["", "1", "x"])), max_size=8
+    )
+)
+def test_few_rows_and_many_read_the_same(values):
+    for field in (
+        NUMBER,
+        NUMBER.model_copy(update={"nullable": True}),
+        NUMBER.model_copy(update={"type": "integer"}),
+    ):
+        few, a = schema.read([field], {"x": values}, len(values))
+        padded = [*values, *[0.0] * 9]
+        many, b = schema.read([field], {"x": padded}, len(padded))
+        np.testing.assert_array_equal(few["x"], many["x"][: len(values)])
+        assert list(map(str, schema.problems(a))) == list(map(str, schema.problems(b)))
