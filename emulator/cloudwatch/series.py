@@ -4,6 +4,7 @@ CloudWatch keeps datapoints below 60 s for 3 hours and those of 60 s for 15 days
 retention"); so does this.
 """
 
+import math
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,9 +12,14 @@ from dataclasses import dataclass, field
 MINUTE = 60
 HIGH_RESOLUTION_SECONDS = 3 * 3600
 RETENTION_SECONDS = 15 * 86400
-MAX_DISTINCT = 4096
-"""Values a bin keeps apart. Beyond it they are rounded to three digits: CloudWatch itself keeps a histogram with a
-relative error of 1 %."""
+MAX_DISTINCT = 512
+"""Values a bin keeps apart. Beyond it they fall into buckets 1 % wide (wider if they span many powers of ten):
+CloudWatch itself keeps a histogram with a relative error of 1 %."""
+MAX_DISTINCT_MINUTES = 64
+"""The same for what is folded into minutes, of which there are 15 days."""
+_LARGEST = 709.0
+"""The largest number that `math.exp` takes, in whole numbers."""
+_WIDTHS = (1.01, 1.02, 1.05, 1.1, 1.2, 1.5, 2.0, 10.0)
 
 
 @dataclass
@@ -61,11 +67,18 @@ class Bin:
             self.values = _rounded(self.values)
 
 
-def _rounded(values: dict[float, float]) -> dict[float, float]:
+def _rounded(values: dict[float, float], most: int = MAX_DISTINCT) -> dict[float, float]:
+    """The values in buckets, at most half of `most` of them, so that the next rounding is many values away."""
     rounded: dict[float, float] = {}
-    for value, count in values.items():
-        key = float(f"{value:.2e}")
-        rounded[key] = rounded.get(key, 0.0) + count
+    for width in _WIDTHS:
+        step, rounded = math.log(width), {}
+        for value, count in values.items():
+            key = value and math.copysign(
+                math.exp(min(round(math.log(abs(value)) / step) * step, _LARGEST)), value
+            )
+            rounded[key] = rounded.get(key, 0.0) + count
+        if len(rounded) <= most // 2:
+            break
     return rounded
 
 
@@ -128,7 +141,10 @@ class Series:
     def forget(self, now: int) -> bool:
         """Fold old fine bins into minutes and drop what is past retention; true if nothing is left."""
         for second, found in self.fine.pop_before(now - HIGH_RESOLUTION_SECONDS):
-            self.coarse.at(second - second % MINUTE).merge(found)
+            minute = self.coarse.at(second - second % MINUTE)
+            minute.merge(found)
+            if minute.values is not None and len(minute.values) > MAX_DISTINCT_MINUTES:
+                minute.values = _rounded(minute.values, MAX_DISTINCT_MINUTES)
         self.coarse.pop_before(now - RETENTION_SECONDS)
         return not self.fine and not self.coarse
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from emulator import cloudwatch
 from emulator.cloudwatch import expressions, statistics
-from emulator.cloudwatch.series import MAX_DISTINCT, Bin, Series
+from emulator.cloudwatch.series import MAX_DISTINCT, Bin, Series, _rounded
 from emulator.cloudwatch.store import Metric, Store
 from tests.emulator.inprocess import START, World
 
@@ -93,6 +93,16 @@ def test_memory_is_bounded_and_percentiles_stay_within_one_per_cent() -> None:
     assert made.values is not None and len(made.values) <= MAX_DISTINCT
     assert value("p90", made) == pytest.approx(1000 + 18_000 / 7, rel=0.01)
     assert value("Sum", made) == pytest.approx(sum(1000 + each / 7 for each in range(20_000)))
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_buckets_keep_every_count_and_sign(values: list[float]) -> None:
+    made = bin_of([*values, *values])
+    rounded = _rounded(dict(made.values or {}), 8)
+    assert math.fsum(rounded.values()) == made.count
+    assert len(rounded) <= len(made.values or {})
+    below = math.fsum(count for each, count in rounded.items() if each < 0)
+    assert below == 2 * sum(each < 0 for each in values)
 
 
 def test_old_data_become_minutes_and_then_go() -> None:
