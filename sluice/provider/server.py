@@ -273,6 +273,8 @@ def serve(provider: Provider) -> None:
     SIGTERM, and by itself when the engine is gone: a killed `pulumi up` must leave nothing that still
     changes resources.
     """
+    # First of all: an engine that is killed right after it read the port must be missed too.
+    parent = os.getppid()
     engine = sys.argv[-1] if len(sys.argv) > 1 else None
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -280,7 +282,6 @@ def serve(provider: Provider) -> None:
     server, port, servicer = start(provider, engine)
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    parent = os.getppid()
     while not done.wait(1) and os.getppid() == parent:
         pass
     servicer.stop()
