@@ -22,7 +22,6 @@ AREAS = (
     "emulator.services",
     "emulator.services",
     "emulator.s3",
-    "emulator.iam",
     "emulator.ecr",
     "emulator.cloudwatch",
     "emulator.autoscaling",

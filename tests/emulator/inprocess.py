@@ -13,7 +13,7 @@ from unittest.mock import patch
 import boto3
 from moto import mock_aws
 
-from emulator import autoscaling, cloudwatch, iam, s3, services
+from emulator import autoscaling, cloudwatch, s3, services
 from emulator.context import Context
 from sluice.clock import ManualClock
 
@@ -64,6 +64,6 @@ def world(root: Path) -> Iterator[World]:
                 boot_id="test",
                 clock=clock,
             )
-            for area in (services, s3, iam, cloudwatch, autoscaling):
+            for area in (services, s3, cloudwatch, autoscaling):
                 area.install(context)
             yield World(context, clock)
