@@ -114,28 +114,28 @@ def _await_evidence(workload: str, version: str) -> None:
 def _traffic(workload: str, start: str) -> Iterator[dict[str, int]]:
     """Real requests in the background; their count when the block is over."""
     sent = {"requests": 0, "failed": 0}
-    command = [*_command("replay", workload, "--from", start, "--rate", str(RATE), "--seconds", "1800")]
-    log = paths.local() / "logs" / f"replay-{workload}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    logs = paths.local() / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    log, summary = logs / f"replay-{workload}.log", logs / f"replay-{workload}.json"
+    summary.unlink(missing_ok=True)
+    traffic = ("--from", start, "--rate", str(RATE), "--seconds", "1800", "--summary", str(summary))
     with log.open("ab") as errors:
         process = subprocess.Popen(
-            command,
+            _command("replay", workload, *traffic),
             cwd=paths.ROOT,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             stderr=errors,
-            text=True,
         )
         try:
             yield sent
         finally:
             process.send_signal(signal.SIGTERM)
-            said, _ = process.communicate(timeout=60)
-            try:
-                summary = json.loads(said)
-                sent.update(requests=int(summary["requests"]), failed=int(summary["failed"]))
-            except (ValueError, KeyError):
-                sent.update(failed=sent["failed"])
+            process.wait(timeout=60)
+    if not summary.exists():
+        raise SluiceError(f"the traffic to {workload} never began", f"Its log says why: {log}.")
+    counted = json.loads(summary.read_text(encoding="utf-8"))
+    sent.update(requests=int(counted["sent"]), failed=int(counted["failed"]))
 
 
 def _live(workload: str) -> str:
