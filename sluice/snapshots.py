@@ -11,6 +11,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -104,16 +105,14 @@ def push(snapshot: Snapshot, repository: str, ecr: Any) -> str:
         return snapshot.digest
     for blob in (snapshot.config, snapshot.layer):
         _upload(blob, repository, ecr)
-    try:
+    # It is there already where another push of the same bytes was quicker.
+    with suppress(ecr.exceptions.ImageAlreadyExistsException):
         ecr.put_image(
             repositoryName=repository,
             imageManifest=snapshot.manifest.decode(),
             imageManifestMediaType=MANIFEST_TYPE,
             imageTag=snapshot.tag,
         )
-    except ecr.exceptions.ImageAlreadyExistsException:
-        # Another push of the same bytes was quicker.
-        pass
     return snapshot.digest
 
 

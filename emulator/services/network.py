@@ -18,8 +18,9 @@ def install() -> None:
         self.said_of_prefix_list = (source or {}).get("Description")
 
     def description(self: Any) -> str | None:
-        found = self.ip_range.get("Description") or (self.source_group or {}).get("Description")
-        return found or self.said_of_prefix_list
+        found: str | None = self.ip_range.get("Description") or (self.source_group or {}).get("Description")
+        said: str | None = self.said_of_prefix_list
+        return found or said
 
     replace(SecurityGroupRule, "__init__", made)
     setattr(SecurityGroupRule, "description", property(description))  # noqa: B010 - mypy refuses to change a property

@@ -143,4 +143,6 @@ def vpc_interfaces(region: str, account_id: str) -> list[Statement]:
 def rollback_alarms(region: str, account_id: str) -> Statement:
     """Let SageMaker read the alarms that turn a deployment back; it asks with the execution role (SageMaker
     Developer Guide, "Auto-Rollback Configuration and Monitoring")."""
-    return allow("Alarms", ["cloudwatch:DescribeAlarms"], [f"arn:aws:cloudwatch:{region}:{account_id}:alarm:*"])
+    return allow(
+        "Alarms", ["cloudwatch:DescribeAlarms"], [f"arn:aws:cloudwatch:{region}:{account_id}:alarm:*"]
+    )
