@@ -34,7 +34,7 @@ format: install ## Format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 definitions: install ## Build the pipeline definitions anew (needs the SageMaker SDK; makes its environment)
-	@$(BIN)/sluice pipelines build
+	@$(BIN)/python -m pipelines.build
 
 locks: install ## Resolve the pinned packages anew
 	@tools/lock

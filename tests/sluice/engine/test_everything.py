@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -98,6 +99,9 @@ def test_what_a_killed_up_left_running_is_ended_first(machine: list[str]) -> Non
     child = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(60)"], env={**os.environ, processes.MARK: mark}
     )
+    # Popen returns a moment before the kernel shows the environment of what it started.
+    while processes.MARK not in (processes.environment_of(child.pid) or {}):
+        time.sleep(0.01)
     runs.write("up", runs.Run(mark=mark, command=("sluice", "up"), log="", leader=2**22 + 1, started="gone"))
     everything.up(None, None, tour=False)
     assert child.wait(10) != 0
