@@ -7,7 +7,7 @@ export PYTHON ?= python3
 .PHONY: help install up down test test-fast test-e2e check format definitions locks
 
 help: ## What can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: ## The pinned Python packages, into .local/venv
 	@tools/install
