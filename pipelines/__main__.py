@@ -8,6 +8,7 @@ import pulumi_aws as aws
 
 from pipelines.bind import bind
 from pipelines.components.roles import PipelineRoles, PipelineRolesArgs
+from pipelines.components.throwaway import ThrowawayPackages
 from pipelines.config import PipelineSettings
 from sluice import images, naming, paths
 from sluice.errors import SluiceError
@@ -32,6 +33,8 @@ def main() -> None:
         model_package_group_description=workload.summary,
         opts=pulumi.ResourceOptions(provider=aws_provider, protect=not stack.throwaway),
     )
+    if stack.throwaway:
+        ThrowawayPackages(workload.name, group.model_package_group_name)
     definition = pulumi.Output.all(platform, roles.isolated_arn, roles.connected_arn).apply(
         lambda known: clean(bound_definition)(workload.name, stack.environment, *known)
     )
