@@ -169,6 +169,88 @@ class Serving(Frozen):
         return self
 
 
+class Margin(Frozen):
+    """How much worse a challenger may be in one respect, and what happens when it is.
+
+    Two bounds, because "shown to be bad" and "shown to be good enough" are two questions: up to `tolerated` nothing is
+    held against a challenger, and it passes once it is shown to stay below `accepted`.
+    """
+
+    tolerated: float
+    accepted: float
+    role: Literal["required", "watched", "reported"] = "required"
+    """required: a pass needs it shown. watched: it can fail a release and holds none up. reported: decides nothing."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.tolerated > self.accepted:
+            raise ValueError("tolerated is above accepted: the same challenger could then fail and pass")
+        return self
+
+
+def _ratio(
+    tolerated: float, accepted: float, role: Literal["required", "watched", "reported"] = "required"
+) -> Margin:
+    return Margin(tolerated=tolerated, accepted=accepted, role=role)
+
+
+class Judge(Frozen):
+    """What the judge of a release holds a challenger to. Every default suits a retrained model of the same method."""
+
+    alpha: float = Is(default=0.05, gt=0, lt=1)
+    """The chance that a challenger within every `tolerated` is ever turned back, however often one looks; one stage."""
+    alpha_pass: float = Is(default=0.05, gt=0, lt=1)
+    """The chance that one beyond some `accepted` is let through."""
+    unit: Literal["row", "request", "entity", "day"] = "request"
+    """What counts as one independent piece of evidence; the rows of one unit count together as one."""
+    entity: str | None = None
+    """For the unit entity: the field of the input that names it."""
+    errors: Margin = _ratio(1.1, 1.5)
+    """Challenger's error rate over the champion's. One shown to be below `maximum_error_rate` is accepted anyway."""
+    latency: Margin = _ratio(1.1, 2.0)
+    """How much oftener the challenger may be slower than a quantile of the champion's latency. One is accepted anyway if
+    fewer than 1 % of its answers are shown to be slower than the fleet's `latency_ms`."""
+    latency_quantiles: tuple[float, ...] = (0.5, 0.9, 0.99)
+    score: Margin = _ratio(1.25, 2.0, "reported")
+    """How much oftener the challenger's score may fall into a bin, or a tail, of the champion's scores."""
+    score_bins: int = Is(default=10, ge=2, le=50)
+    shift: Margin = _ratio(0.05, 0.10, "watched")
+    """Mean difference of the two scores of a row, either way."""
+    decision: Margin = _ratio(0.05, 0.10)
+    """Difference of the shares of yes, either way."""
+    flips: Margin = _ratio(0.05, 0.10, "watched")
+    """Share of labelled rows that the champion has right and the challenger wrong."""
+    loss: Margin = _ratio(0.0, 0.02, "watched")
+    """Difference of the error rates of the decisions, on labelled rows."""
+    money: Margin = _ratio(0.0, 0.02, "watched")
+    """The same in money: cost of wrong decisions a row, as a share of the dearer mistake."""
+    slices: Literal["required", "watched"] = "watched"
+    """watched: a bad slice fails a release, and one with too little data is reported as unknown. required: every
+    declared slice has to be shown good."""
+    slice_factor: float = Is(default=2.0, ge=1)
+    """The margins of differences in a slice are wider by this."""
+    slice_minimum_pairs: int = Is(default=100, ge=1)
+    warm_up: timedelta = timedelta(0)
+    """From the first look on; what happens then is not counted."""
+    minimum_duration: timedelta = timedelta(0)
+    """A shadow that never saw a daily peak knows little."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = [
+            f"{name}.tolerated is a ratio and must be 1 or more"
+            for name in ("errors", "latency", "score")
+            if getattr(self, name).tolerated < 1
+        ]
+        if (self.unit == "entity") != (self.entity is not None):
+            problems.append("the unit entity needs the field `entity`, and only it has one")
+        if not all(0 < q < 1 for q in self.latency_quantiles):
+            problems.append("latency_quantiles lie between 0 and 1")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
 class Release(Frozen):
     """What a challenger has to show in shadow before it may go on."""
 
@@ -182,6 +264,7 @@ class Release(Frozen):
     """Of the shadow's answers."""
     maximum_duration: timedelta = timedelta(days=7)
     on_undecided: Literal["reject", "promote", "ask"] = "ask"
+    judge: Judge = Judge()
 
 
 class Replay(Frozen):
@@ -258,6 +341,9 @@ class Workload(Frozen):
         problems += [
             f"slices name {s.field}, which is no field of input" for s in self.slices if s.field not in fields
         ]
+        entity = self.release.judge.entity
+        if entity is not None and entity not in fields:
+            problems.append(f"release.judge.entity is {entity}, which is no field of input")
         if self.label.name in fields:
             problems.append(
                 f"the label {self.label.name} is also a field of input, which would give the answer away"

@@ -1,0 +1,57 @@
+"""E-processes on bounded means: bet against the null, and see whether the money grows.
+
+Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting", JRSS B 2024 (arXiv 2010.09686),
+proposition 2 and section 4: for x in [low, high] whose mean given the past is at most m, the capital
+prod(1 + bet (x - m)) is a nonnegative supermartingale for each bet in [0, 1/(m - low)). We average over fixed bets
+(their section 5.3, "hedging"; Cover's universal portfolio), so the capital depends on the counts alone: not on their
+order, and not on how they came in looks.
+"""
+
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from endpoints.release.judge.batch import GRID, Weights
+from endpoints.release.judge.shares import log_mean_exp
+
+PARTS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
+"""The bets, as parts of the largest that cannot lose everything."""
+_LARGEST_BET = 20.0
+Side = Literal["above", "below"]
+
+
+@lru_cache(maxsize=256)
+def _table(bound: float, low: float, side: Side) -> npt.NDArray[np.float64]:
+    """Log factors, one row for each bet and one column for each value of `GRID`."""
+    values = np.maximum(np.asarray(GRID), low)
+    room = bound - low if side == "above" else 1.0 - bound
+    bets = np.asarray(PARTS) * min(_LARGEST_BET, 1.0 / max(room, 1e-9))
+    sign = 1.0 if side == "above" else -1.0
+    table: npt.NDArray[np.float64] = np.log1p(sign * bets[:, None] * (values[None, :] - bound))
+    return table
+
+
+def log_e(counts: Weights, bound: float, low: float, side: Side) -> float:
+    """Natural log of the e-value that the mean lies on the side of `bound`.
+
+    Args:
+        counts: weights on `GRID`; () is no evidence, 0.
+        bound: in (-1, 1). `above`: the null is a mean of at most `bound`; `below`: of at least `bound`.
+        low: the smallest possible value, -1 or 0.
+    """
+    if not counts or not -1 < bound < 1:
+        return 0.0
+    return log_mean_exp((_table(bound, low, side) @ np.asarray(counts)).tolist())
+
+
+def mean(counts: Weights) -> float | None:
+    """The mean value; None of nothing."""
+    total = sum(counts)
+    return sum(w * g for w, g in zip(counts, GRID, strict=True)) / total if total else None
+
+
+def mirror(counts: Weights) -> Weights:
+    """The same values with the other sign."""
+    return counts[::-1]

@@ -1,0 +1,150 @@
+"""What one release is judged by: the workload's margins, the stage, and how alpha is split."""
+
+from functools import cached_property
+from itertools import pairwise
+from typing import Literal, Self
+
+from pydantic import Field as Is
+from pydantic import model_validator
+
+from sluice.config import Frozen
+from sluice.naming import content_hash
+from workloads.contract import Costs, Judge, Margin, Workload
+
+Stage = Literal["shadow", "canary"]
+
+COUNTED = ("errors", "latency", "score")
+"""Checks on counts of both arms. In a canary the decisions are counted too, for there are no pairs."""
+PAIRED = ("agreement", "decision", "shift", "flips", "loss", "money")
+"""Checks on pairs: one row, two answers."""
+SLICED = ("decision", "shift", "flips", "loss", "money")
+"""Those of them that each declared slice has too. Agreement is left to the whole: its bound is a habit of the workload,
+and a small slice near the threshold has another."""
+LABELLED = ("flips", "loss", "money")
+
+WEIGHTS: dict[Stage, dict[str, float]] = {
+    "shadow": {
+        "errors": 0.20,
+        "latency": 0.15,
+        "score": 0.05,
+        "agreement": 0.05,
+        "decision": 0.05,
+        "shift": 0.05,
+        "flips": 0.05,
+        "loss": 0.15,
+        "money": 0.05,
+        "slices": 0.20,
+    },
+    "canary": {"errors": 0.50, "latency": 0.30, "score": 0.10, "decision": 0.10},
+}
+"""The split of alpha: the e-values are averaged with these weights, so a check turns a release back by itself once its
+e-value reaches 1 / (alpha * weight). Labels weigh much because they are dear, errors because they hurt at once."""
+
+
+class Rules(Frozen):
+    """The rules of one stage of one release. Make them by `Rules.of`.
+
+    Attributes:
+        stage: in `shadow` every request goes to both versions; in `canary` each to one of them.
+        minimum_pairs: units of evidence that both versions answered, before anything passes.
+        minimum_join_rate: of the production rows, those whose shadow answer was found.
+        minimum_agreement: of the units, those with the same decision.
+        maximum_error_rate: an error rate shown to be below this is good enough, whatever the champion's.
+        latency_ms: fewer than 1 % of the answers shown to be slower than this is fast enough, whatever the champion.
+        threshold: decide yes at this score or above.
+        slices: the declared slices by name, such as `origin=EWR`; known beforehand, for alpha is split over them.
+        comparable: whether the scores of the two mean the same; not where one of them is a rule.
+        weights: of the checks; they sum to 1.
+    """
+
+    stage: Stage = "shadow"
+    settings: Judge = Judge()
+    minimum_pairs: int = 500
+    minimum_join_rate: float = 0.95
+    minimum_agreement: float = 0.85
+    maximum_error_rate: float = 0.01
+    latency_ms: float = 500.0
+    threshold: float = 0.5
+    costs: Costs | None = None
+    slices: tuple[str, ...] = ()
+    comparable: bool = True
+    weights: dict[str, float] = Is(default_factory=lambda: dict(WEIGHTS["shadow"]))
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        known = {*COUNTED, *PAIRED, "slices"}
+        if unknown := sorted(set(self.weights) - known):
+            raise ValueError(f"there is no check {', '.join(unknown)}")
+        if any(weight < 0 for weight in self.weights.values()) or sum(self.weights.values()) > 1 + 1e-9:
+            raise ValueError("weights are 0 or more, and sum to 1 at most")
+        return self
+
+    @classmethod
+    def of(cls, workload: Workload, stage: Stage = "shadow", champion: str = "1.0") -> Self:
+        """The rules for a challenger of `workload`.
+
+        Args:
+            champion: its version; the incumbent, 0, gives scores that mean nothing but its decision.
+        """
+        release = workload.release
+        return cls(
+            stage=stage,
+            settings=release.judge,
+            minimum_pairs=release.minimum_pairs,
+            minimum_join_rate=release.minimum_join_rate,
+            minimum_agreement=release.minimum_agreement,
+            maximum_error_rate=release.maximum_error_rate,
+            latency_ms=workload.serving.latency_ms,
+            threshold=workload.threshold,
+            costs=workload.costs,
+            slices=slice_names(workload),
+            comparable=champion != "0",
+            weights=dict(WEIGHTS[stage]),
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of everything here: a state belongs to the rules it began under."""
+        return content_hash(self.model_dump(mode="json"))
+
+    def weight_of(self, check: str) -> float:
+        """The check's part of alpha; none for one that only reports, whose part is then left unused."""
+        return 0.0 if self.margin(check).role == "reported" else self.weights.get(check, 0.0)
+
+    def margin(self, check: str, sliced: bool = False) -> Margin:
+        """The margin of a check, wider in a slice; of one that makes no sense here, with the role `reported`."""
+        if check == "agreement":
+            bound = 1 - self.minimum_agreement
+            return Margin(tolerated=bound, accepted=bound)
+        margin: Margin = getattr(self.settings, check)
+        if check in ("score", "shift") and not self.comparable:
+            margin = margin.model_copy(update={"role": "reported"})
+        if sliced:
+            factor = self.settings.slice_factor
+            margin = margin.model_copy(
+                update={
+                    "tolerated": min(1.0, margin.tolerated * factor),
+                    "accepted": min(1.0, margin.accepted * factor),
+                }
+            )
+        return margin
+
+
+def slice_names(workload: Workload) -> tuple[str, ...]:
+    """Every slice that can be known before a row is seen: `field=category`, or `field=[low,high)` between edges.
+
+    A slice over a field of free text has no names yet and is not judged.
+    """
+    found: list[str] = []
+    for declared in workload.slices:
+        if declared.edges:
+            found += [f"{declared.field}={label}" for label in bin_labels(declared.edges)]
+        else:
+            found += [f"{declared.field}={value}" for value in workload.fields[declared.field].categories]
+    return tuple(found)
+
+
+def bin_labels(edges: tuple[float, ...]) -> tuple[str, ...]:
+    """The names of the bins that edges make, outer ones included: (0, 15) → `<0`, `[0,15)`, `>=15`."""
+    inner = [f"[{low:g},{high:g})" for low, high in pairwise(edges)]
+    return (f"<{edges[0]:g}", *inner, f">={edges[-1]:g}")

@@ -1,0 +1,132 @@
+"""What the judge remembers: sums and likelihood ratios of constant size, as JSON."""
+
+from typing import Self
+
+from pydantic import AwareDatetime
+
+from endpoints.release.judge import shares
+from endpoints.release.judge.batch import Arm, Batch, Paired, add_arms, add_paired
+from endpoints.release.judge.rules import Rules
+from sluice.config import Frozen
+
+VERSION = 1
+"""Of the judge's arithmetic; a state of another version is not continued."""
+
+
+class Ledger(Frozen):
+    """One comparison of counts: log likelihood ratios against "not worse" and against "worse than acceptable"."""
+
+    worse: tuple[float, ...]
+    acceptable: tuple[float, ...]
+    hits: float = 0
+    others: float = 0
+
+
+class Peak(Frozen):
+    """The highest evidence against the challenger so far, combined over all checks, and the check that gave most."""
+
+    log10_e: float
+    check: str
+    slice: str | None
+    look: int
+    moment: AwareDatetime
+
+
+class State(Frozen):
+    """Everything that a verdict needs. `start(rules)` makes an empty one; `update` adds looks.
+
+    `model_dump_json` and `model_validate_json` give it back exactly.
+
+    Attributes:
+        rules: fingerprint of the rules it began under.
+        first: begin of the first look, from which the warm-up runs.
+        since, until: the time that is counted.
+        looks: counted looks.
+        ledgers: by check, or check and part: `errors`, `latency:0`, `score:>=3`, `decision:yes`.
+        peak: by Ville's inequality the largest value ever reached is what alpha bounds; it never falls again.
+    """
+
+    version: int = VERSION
+    rules: str
+    first: AwareDatetime | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    looks: int = 0
+    production_rows: int = 0
+    joined_rows: int = 0
+    champion: Arm = Arm()
+    challenger: Arm = Arm()
+    ledgers: dict[str, Ledger] = {}
+    paired: Paired = Paired()
+    slices: dict[str, Paired] = {}
+    peak: Peak | None = None
+
+    def add(self, batch: Batch, rules: Rules) -> Self:
+        """The sums with one more look; `update` also keeps the peak."""
+        known = {name: found for name, found in batch.slices.items() if name in rules.slices}
+        return self.model_copy(
+            update={
+                "since": min(self.since or batch.since, batch.since),
+                "until": max(self.until or batch.until, batch.until),
+                "looks": self.looks + 1,
+                "production_rows": self.production_rows + batch.production_rows,
+                "joined_rows": self.joined_rows + batch.joined_rows,
+                "champion": add_arms(self.champion, batch.champion),
+                "challenger": add_arms(self.challenger, batch.challenger),
+                "ledgers": _ledgers(self.ledgers, batch, rules),
+                "paired": add_paired(self.paired, batch.paired),
+                "slices": {
+                    **self.slices,
+                    **{
+                        name: add_paired(self.slices.get(name, Paired()), found)
+                        for name, found in known.items()
+                    },
+                },
+            }
+        )
+
+
+def _ledgers(ledgers: dict[str, Ledger], batch: Batch, rules: Rules) -> dict[str, Ledger]:
+    one, two = batch.champion, batch.challenger
+    settings = rules.settings
+    found = dict(ledgers)
+
+    def add(name: str, check: str, hits: float, others: float, mine: float, theirs: float) -> None:
+        if not mine or not theirs:
+            return
+        margin = rules.margin("score" if check == "decision" else check)
+        worse, acceptable = shares.worse(margin.tolerated), shares.acceptable(margin.accepted)
+        old = found.get(name) or Ledger(worse=worse.begin, acceptable=acceptable.begin)
+        share = mine / (mine + theirs)
+        found[name] = Ledger(
+            worse=shares.add(old.worse, hits, others, share, worse),
+            acceptable=shares.add(old.acceptable, hits, others, share, acceptable),
+            hits=old.hits + hits,
+            others=old.others + others,
+        )
+
+    add("errors", "errors", two.errors, one.errors, two.requests, one.requests)
+    if len(one.exceeded) == len(two.exceeded) == len(settings.latency_quantiles):
+        for place, (hits, others) in enumerate(zip(two.exceeded, one.exceeded, strict=True)):
+            add(f"latency:{place}", "latency", hits, others, two.timed, one.timed)
+    if len(one.scores) == len(two.scores):
+        for name, low, high in score_sets(len(one.scores)):
+            hits, others = sum(two.scores[low:high]), sum(one.scores[low:high])
+            add(f"score:{name}", "score", hits, others, two.answered, one.answered)
+    if rules.stage == "canary":
+        add("decision:yes", "decision", two.yes, one.yes, two.answered, one.answered)
+        add(
+            "decision:no",
+            "decision",
+            two.answered - two.yes,
+            one.answered - one.yes,
+            two.answered,
+            one.answered,
+        )
+    return found
+
+
+def score_sets(bins: int) -> list[tuple[str, int, int]]:
+    """The parts of the score that are compared: every tail, and every single bin. (name, first bin, end)."""
+    tails = [(f"<{k}", 0, k) for k in range(1, bins)] + [(f">={k}", k, bins) for k in range(1, bins)]
+    return tails + [(f"={k}", k, k + 1) for k in range(1, bins - 1)]

@@ -1,0 +1,216 @@
+"""Pass, fail or undecided, with what is still needed. Pure."""
+
+from datetime import timedelta
+from math import ceil, log, log10
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from endpoints.release.judge.rules import LABELLED, Rules
+from endpoints.release.judge.state import State
+from endpoints.release.judge.weigh import LOG10, Weighed, combine, observed, weigh
+from sluice.config import Frozen
+
+Outcome = Literal["pass", "fail", "undecided"]
+
+
+class Check(Frozen):
+    """One check, of everything or of one slice.
+
+    Attributes:
+        outcome: `fail` where its own part of alpha is spent; `pass` where it is shown to be acceptable.
+        role: `required`, `watched` or `reported`, as in `workloads.contract.Margin`.
+        log10_e: evidence that the challenger is worse than tolerated.
+        log10_e_pass: evidence that it is better than the bound that is not accepted.
+        units: of evidence it rests on.
+        observed: mean difference, or the largest ratio of rates.
+        needed: units still needed to pass, if things go on as they are; None: no end is in sight, or none is needed.
+        seconds: until then, at the pace so far.
+    """
+
+    name: str
+    slice: str | None
+    outcome: Outcome
+    role: str
+    weight: float
+    log10_e: float
+    log10_e_pass: float
+    units: float
+    observed: float | None
+    tolerated: float
+    accepted: float
+    needed: int | None
+    seconds: float | None
+    says: str
+
+
+class Verdict(Frozen):
+    """What the judge says now.
+
+    Attributes:
+        log10_e: the combined evidence against the challenger now; `highest` is the most it ever was.
+        threshold: log10 of 1/alpha; a fail is `highest >= threshold`.
+        decided_by: the check, or check and slice, that failed it: `shift of origin=EWR`.
+        needs: what a pass still lacks, in words.
+        seconds: an estimate of how long that takes; None: not known.
+    """
+
+    outcome: Outcome
+    log10_e: float
+    highest: float
+    threshold: float
+    decided_by: str | None
+    decided_at: AwareDatetime | None
+    checks: tuple[Check, ...]
+    slices: tuple[Check, ...]
+    join_rate: float | None
+    pairs: int
+    labels: int
+    looks: int
+    since: AwareDatetime | None
+    until: AwareDatetime | None
+    needs: tuple[str, ...]
+    seconds: float | None
+    rules: str
+
+
+class _Need(Frozen):
+    says: str
+    seconds: float | None
+
+
+def verdict(state: State, rules: Rules) -> Verdict:
+    """What the evidence so far amounts to.
+
+    A fail is for ever: it is the highest evidence that alpha bounds. A pass is said of now: each required check is
+    shown to be acceptable at `alpha_pass` by an e-value of its own (all have to be, so nothing is split: Berger 1982,
+    intersection-union tests), and there is enough of everything. Else undecided, with what is missing.
+    """
+    elapsed = (state.until - state.since).total_seconds() if state.until and state.since else 0.0
+    weighed = weigh(state, rules)
+    found = [_check(w, state, rules, elapsed) for w in weighed]
+    threshold = log10(1 / rules.settings.alpha)
+    peak = state.peak
+    failed = peak is not None and peak.log10_e >= threshold
+    needs = _needs(state, rules, found, elapsed)
+    outcome: Outcome = "fail" if failed else "undecided" if needs else "pass"
+    times = [need.seconds for need in needs]
+    known = [seconds for seconds in times if seconds is not None]
+    return Verdict(
+        outcome=outcome,
+        log10_e=combine(weighed) / LOG10,
+        highest=peak.log10_e if peak else 0.0,
+        threshold=threshold,
+        decided_by=_named(peak.check, peak.slice) if failed and peak else None,
+        decided_at=peak.moment if failed and peak else None,
+        checks=tuple(check for check in found if check.slice is None),
+        slices=tuple(check for check in found if check.slice is not None),
+        join_rate=state.joined_rows / state.production_rows if state.production_rows else None,
+        pairs=int(state.paired.units),
+        labels=int(state.paired.labelled),
+        looks=state.looks,
+        since=state.since,
+        until=state.until,
+        needs=() if failed else tuple(need.says for need in needs),
+        seconds=max(known) if known and len(known) == len(times) and not failed else None,
+        rules=rules.fingerprint,
+    )
+
+
+def _named(check: str, of: str | None) -> str:
+    return check if of is None else f"{check} of {of}"
+
+
+def _check(w: Weighed, state: State, rules: Rules, elapsed: float) -> Check:
+    margin = rules.margin(w.check, sliced=w.slice is not None)
+    if rules.stage == "canary" and w.check == "decision":
+        margin = rules.margin("score").model_copy(update={"role": margin.role})
+    target = log(1 / rules.settings.alpha_pass)
+    needed = _needed(w, rules, target)
+    outcome: Outcome = "undecided"
+    if w.weight and w.worse + log(w.weight) >= log(1 / rules.settings.alpha):
+        outcome = "fail"
+    elif w.acceptable >= target and needed == 0:
+        outcome = "pass"
+    seconds = None if needed is None or not w.seen or not elapsed else needed * elapsed / w.seen
+    value = observed(w.check, state, rules, w.slice)
+    return Check(
+        name=w.check,
+        slice=w.slice,
+        outcome=outcome,
+        role=margin.role,
+        weight=w.weight,
+        log10_e=w.worse / LOG10,
+        log10_e_pass=w.acceptable / LOG10,
+        units=w.seen,
+        observed=value,
+        tolerated=margin.tolerated,
+        accepted=margin.accepted,
+        needed=needed,
+        seconds=seconds,
+        says=_says(w, outcome, needed, seconds),
+    )
+
+
+def _needed(w: Weighed, rules: Rules, target: float) -> int | None:
+    """Units still needed: evidence grows by what it has grown a unit so far."""
+    least = 0
+    if w.slice is not None:
+        least = max(0, ceil(rules.settings.slice_minimum_pairs - w.seen))
+    if w.acceptable >= target:
+        return least
+    if w.acceptable <= 0 or not w.seen:
+        return None
+    return max(least, ceil((target - w.acceptable) * w.seen / w.acceptable))
+
+
+def _says(w: Weighed, outcome: Outcome, needed: int | None, seconds: float | None) -> str:
+    what = (
+        "labelled units"
+        if w.check in LABELLED
+        else "requests"
+        if w.check in ("errors", "latency")
+        else "units"
+    )
+    if outcome == "fail":
+        return f"{_named(w.check, w.slice)}: shown to be worse than tolerated, after {w.seen:,.0f} {what}"
+    if outcome == "pass":
+        return f"{_named(w.check, w.slice)}: shown to be acceptable, after {w.seen:,.0f} {what}"
+    if not w.seen:
+        return f"{_named(w.check, w.slice)}: no {what} yet"
+    if needed is None:
+        return f"{_named(w.check, w.slice)}: {w.seen:,.0f} {what} do not point to acceptable yet"
+    return f"{_named(w.check, w.slice)}: about {needed:,} more {what}{_in(seconds)}"
+
+
+def _in(seconds: float | None) -> str:
+    return "" if seconds is None else f", in about {timedelta(seconds=ceil(seconds))}"
+
+
+def _needs(state: State, rules: Rules, found: list[Check], elapsed: float) -> list[_Need]:
+    """Everything that stands between now and a pass."""
+    needs: list[_Need] = []
+    if rules.stage == "shadow":
+        missing = ceil(rules.minimum_pairs - state.paired.units)
+        if missing > 0:
+            pace = state.paired.units / elapsed if elapsed else 0.0
+            seconds = missing / pace if pace else None
+            needs.append(_Need(says=f"{missing:,} more pairs{_in(seconds)}", seconds=seconds))
+        rate = state.joined_rows / state.production_rows if state.production_rows else None
+        if rate is None or rate < rules.minimum_join_rate:
+            shown = "nothing" if rate is None else f"{100 * rate:.1f} %"
+            wanted = f"{100 * rules.minimum_join_rate:.1f} %"
+            needs.append(
+                _Need(
+                    says=f"{shown} of production's rows joined with the shadow's; {wanted} are needed",
+                    seconds=None,
+                )
+            )
+    rest = rules.settings.minimum_duration.total_seconds() - elapsed
+    if rest > 0:
+        needs.append(_Need(says=f"more time{_in(rest)}", seconds=rest))
+    for check in found:
+        held = check.role == "required" and (check.slice is None or rules.settings.slices == "required")
+        if (held and check.outcome != "pass") or check.outcome == "fail":
+            needs.append(_Need(says=check.says, seconds=check.seconds))
+    return needs
