@@ -1,16 +1,16 @@
 """`sluice release …`: what is live, what is tried, and the steps between."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from endpoints.release import live, operations
+from endpoints.release import back, live, operations, serving
 from endpoints.release.file import ReleaseFile, short
 from endpoints.release.operations import Target
-from sluice import output
-from sluice.clock import SystemClock
-from sluice.engine import environment
+from sluice import output, progress
+from sluice.clock import SystemClock, iso
 from sluice.errors import SluiceError
 from workloads.contract import names
 
@@ -31,7 +31,11 @@ def register(app: typer.Typer) -> None:
         help="What is live, what is tried, and the steps from shadow through canary to live, or back.",
         no_args_is_help=True,
     )
-    for command in (status, propose, approve, advance, reject, withdraw, rollback, init, abort):
+    commands: tuple[Callable[..., None], ...] = (
+        *(status, propose, approve, advance, reject, withdraw, hold, resume),
+        *(rollback, abort, break_glass, adopt, init),
+    )
+    for command in commands:
         group.command()(command)
     app.add_typer(group, name="release")
 
@@ -48,6 +52,7 @@ def describe(target: Target) -> dict[str, Any]:
     """All that `status` says, as plain data."""
     release = target.read()
     now = live.observe(target.endpoint, target.clients)
+    glass = serving.broken_glass(target.cloud, target.endpoint)
     value: dict[str, Any] = {
         "workload": target.workload.name,
         "environment": target.environment,
@@ -57,6 +62,7 @@ def describe(target: Target) -> dict[str, Any]:
         "evidence": None,
         "checks": [],
         "changes": target.store.log(target.workload.name),
+        "glass": None if glass is None else glass.says,
     }
     if release.challenger is not None and release.challenger.stage == "shadow" and now is not None:
         seen, found = operations.shown(target, release)
@@ -127,23 +133,86 @@ def withdraw(
 def rollback(
     workload: WorkloadName,
     why: Annotated[str, typer.Option("--why", help="For the history: the reason.")],
+    to: Annotated[
+        str | None, typer.Option("--to", help="A version, number or ARN of the history; default: the newest.")
+    ] = None,
     deploy: Deploys = True,
     commit: Commits = False,
 ) -> None:
-    """Put the champion before this one back, and never deploy this one again.
+    """Put a champion of before back, and never deploy this one again.
 
-    This is a new deployment of the old version. A canary that is still under way goes back sooner, by `abort`.
+    This is a new deployment of the old version, and it says how long that takes. A canary that is still under way
+    goes back sooner, by `abort`; where Pulumi or git do not work, `break-glass` needs neither.
     """
     target = Target.of(workload, deploy, commit)
     if deploy:
-        local = target.environment == environment.LOCAL
-        takes = (
-            "about half a minute"
-            if local
-            else "5 to 10 minutes for the new fleet to start, and its final bake"
+        takes = back.takes(target)
+        output.note(
+            f"going back is a new deployment: {takes.says}; {takes.baking}, and Pulumi needs its time"
         )
-        output.note(f"going back is a new deployment: {takes}")
-    _done(target, lambda target: operations.rollback(target, why))
+    _done(target, lambda target: back.rollback(target, why, to))
+
+
+def hold(
+    workload: WorkloadName,
+    why: Annotated[str, typer.Option("--why", help="For the history: the reason.")],
+    commit: Commits = False,
+) -> None:
+    """Let nothing go forward: no proposal and no promotion, by hand or by itself. What goes back still works."""
+    _done(Target.of(workload, deploy=False, commit=commit), lambda target: operations.hold(target, why))
+
+
+def resume(workload: WorkloadName, why: Why = "the reason is gone", commit: Commits = False) -> None:
+    """Let what is held go on."""
+    _done(Target.of(workload, deploy=False, commit=commit), lambda target: operations.resume(target, why))
+
+
+def break_glass(
+    workload: WorkloadName,
+    to: Annotated[
+        str,
+        typer.Option("--to", help="The version to put live: a version, a number in the registry, or an ARN."),
+    ],
+    why: Annotated[str, typer.Option("--why", help="The reason; it is kept on the endpoint.")],
+) -> None:
+    """Emergency: put an earlier version live past git and Pulumi, through SageMaker itself.
+
+    All traffic goes over as soon as the new fleet is ready; no alarm turns it back. Who, why and when are kept in the
+    endpoint's tags, and `pulumi up` refuses until the release file agrees: `sluice release adopt`.
+    """
+    target = Target.of(workload, deploy=False)
+    choice = back.choose(target, to)
+    output.note(f"{choice.package.version} comes back by a new fleet: {choice.expected.says}")
+    with progress.step(
+        f"{target.endpoint}: {choice.package.version} goes live past the release file"
+    ) as step:
+        glass = back.break_glass(target, choice, why, step.update)
+    if problem := back.remember(target, glass, choice.package.version):
+        output.note(f"the releases' history could not be written, the endpoint's tags have it: {problem}")
+    output.emit(
+        {
+            "endpoint": target.endpoint,
+            "version": choice.package.version,
+            "package": choice.package.arn,
+            "config": glass.config,
+            "who": glass.who,
+            "why": glass.why,
+            "at": iso(glass.at),
+        },
+        f"{target.endpoint}: {choice.package.version} answers. `pulumi up` refuses until the release file says so: "
+        f"sluice release adopt {workload}",
+    )
+
+
+def adopt(
+    workload: WorkloadName,
+    why: Why = "what is live is right",
+    deploy: Deploys = True,
+    commit: Commits = False,
+) -> None:
+    """Make the release file say what is live, after a broken glass: that version is champion, and the one it took the
+    place of is never deployed again."""
+    _done(Target.of(workload, deploy, commit), lambda target: back.adopt(target, why))
 
 
 def init(
@@ -185,6 +254,8 @@ def summary(release: ReleaseFile) -> str:
     if release.champion is None:
         return "no champion yet: sluice release init"
     line = f"{release.champion.version} ({short(release.champion.package)}) is live"
+    if release.hold is not None:
+        line = f"held by {release.hold.by}: {release.hold.why}; {line}"
     if release.challenger is None:
         return f"{line}, nothing is on trial"
     challenger = release.challenger
@@ -212,6 +283,8 @@ def _table(value: dict[str, Any]) -> Any:
     table.add_row("release", summary(release))
     table.add_row("way back", ", ".join(map(short, release.history)) or "none yet")
     table.add_row("rejected", ", ".join(map(short, release.rejected)) or "none")
+    if value["glass"]:
+        table.add_row("[red]broken glass[/]", value["glass"])
     now = value["endpoint"]
     if now is None:
         table.add_row("endpoint", "none is deployed")

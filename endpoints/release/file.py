@@ -47,16 +47,27 @@ class Challenger(Frozen):
     evidence: str | None = None
 
 
+class Hold(Frozen):
+    """Nothing goes forward: no proposal and no promotion, by hand or by itself. The way back stays open."""
+
+    by: str
+    why: str
+    since: Moment
+
+
 class ReleaseFile(Frozen):
     """What is live, what is tried, the way back, and what is never deployed again.
 
-    `history` are the champions before this one, the newest first: known to work. `rejected` only grows.
+    `history` are the champions before this one, the newest first: known to work. `rejected` only grows. `withdrawn`
+    are the last packages whose trial ended without a verdict: only a person proposes them again.
     """
 
     champion: Champion | None = None
     challenger: Challenger | None = None
     history: tuple[PackageArn, ...] = ()
     rejected: tuple[PackageArn, ...] = ()
+    withdrawn: tuple[PackageArn, ...] = ()
+    hold: Hold | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -70,13 +81,18 @@ class ReleaseFile(Frozen):
                 problems.append(f"the {role} {entry.package} is rejected")
         if self.champion is not None and self.champion.package in self.history:
             problems.append("the champion is in its own history")
-        for name, packages in (("history", self.history), ("rejected", self.rejected)):
+        for name, packages in (
+            ("history", self.history),
+            ("rejected", self.rejected),
+            ("withdrawn", self.withdrawn),
+        ):
             if len(set(packages)) != len(packages):
                 problems.append(f"{name} names a package twice")
         both = sorted(set(self.history) & set(self.rejected))
         problems += [f"{package} is in history and in rejected" for package in both]
-        if len(self.history) > HISTORY_LENGTH:
-            problems.append(f"history is longer than {HISTORY_LENGTH}")
+        for name, packages in (("history", self.history), ("withdrawn", self.withdrawn)):
+            if len(packages) > HISTORY_LENGTH:
+                problems.append(f"{name} is longer than {HISTORY_LENGTH}")
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -95,8 +111,10 @@ def load(path: Path) -> ReleaseFile:
 
 def dump(release: ReleaseFile) -> str:
     """The file's text: the same bytes for the same release, so that a commit shows what changed and no more."""
+    # What is the exception is in the file only where it is the case.
+    absent = {name for name in ("withdrawn", "hold") if not getattr(release, name)}
     return yaml.safe_dump(
-        release.model_dump(mode="json"),
+        release.model_dump(mode="json", exclude=absent),
         sort_keys=False,
         default_flow_style=False,
         width=1000,

@@ -14,7 +14,9 @@ from endpoints.release import checks, evidence, store, transitions
 from endpoints.release.checks import Check
 from endpoints.release.evidence import Evidence
 from endpoints.release.file import ReleaseFile, short
+from endpoints.release.serving import refuse_undoing
 from endpoints.release.store import Step
+from endpoints.rollout.cloud import Cloud
 from endpoints.rollout.marks import REFUSED
 from sluice import aws, naming
 from sluice.clock import Clock, SystemClock
@@ -80,6 +82,11 @@ class Target:
         return LOCAL_CAPTURE_LAG if self.environment == environment.LOCAL else CAPTURE_LAG
 
     @cached_property
+    def cloud(self) -> Cloud:
+        """The calls of a rollout."""
+        return Cloud.connect()
+
+    @cached_property
     def clients(self) -> dict[str, Any]:
         """boto3 clients by service."""
         return {service: aws.client(service) for service in ("sagemaker", "s3", "cloudwatch")}
@@ -103,7 +110,7 @@ def initialise(target: Target, wanted: str | None, why: str) -> ReleaseFile:
     choice = known if wanted else [package for package in known if package.kind == "incumbent"]
     package = registry.find(target.workload.name, wanted, choice)
     _approved(target, package)
-    return _step(
+    return step(
         target,
         lambda release: transitions.initialise(release, package.arn, package.version),
         f"{package.version} is the first champion",
@@ -118,6 +125,7 @@ def propose(target: Target, wanted: str | None, why: str) -> ReleaseFile:
         SluiceError: if it may not, or its deployment fails.
     """
     release = target.read()
+    _whole_glass(target, release)
     known = registry.packages(target.workload.name, target.clients["sagemaker"])
     if wanted is None:
         seen = {*release.rejected, *release.history, *(e.package for e in (release.champion,) if e)}
@@ -126,7 +134,7 @@ def propose(target: Target, wanted: str | None, why: str) -> ReleaseFile:
         known = [package for package in known if package.approval == "Approved"] or known
     package = registry.find(target.workload.name, wanted, known)
     _approved(target, package)
-    return _step(
+    return step(
         target,
         lambda release: transitions.propose(release, package.arn, package.version, target.clock.now()),
         f"{package.version} in shadow",
@@ -184,12 +192,13 @@ def advance(target: Target, why: str, force: bool = False) -> ReleaseFile:
     """
     release = target.read()
     if release.challenger is None or release.challenger.stage == "shadow":
+        _whole_glass(target, release)
         release = _to_canary(target, release, why, force)
         if target.deploy is None:
             return release
-    _deploy(target)
+    deploy(target)
     version = _challenger(target)
-    return _step(
+    return step(
         target, lambda before: transitions.advance(before, target.clock.now()), f"{version} is champion", why
     )
 
@@ -219,14 +228,14 @@ def _to_canary(target: Target, release: ReleaseFile, why: str, force: bool) -> R
     return target.change(step, f"{_challenger(target)} in canary", why)
 
 
-def _step(target: Target, step: Step, summary: str, why: str) -> ReleaseFile:
+def step(target: Target, step: Step, summary: str, why: str) -> ReleaseFile:
     """Change the file and bring the endpoint to it."""
     release = target.change(step, summary, why)
-    _deploy(target)
+    deploy(target)
     return release
 
 
-def _deploy(target: Target) -> None:
+def deploy(target: Target) -> None:
     """Bring the endpoint to what the file says. If SageMaker turned the challenger back, it is rejected, so that
     nothing tries it again, and the endpoint is brought to what the file says then.
 
@@ -270,28 +279,30 @@ def turned_back(target: Target, release: ReleaseFile) -> bool:
 
 def reject(target: Target, why: str) -> ReleaseFile:
     """The challenger leaves and is never deployed again."""
-    return _step(target, transitions.reject, f"{_challenger(target)} rejected", why)
+    return step(target, transitions.reject, f"{_challenger(target)} rejected", why)
 
 
 def withdraw(target: Target, why: str) -> ReleaseFile:
     """The challenger leaves without a verdict."""
-    return _step(target, transitions.withdraw, f"{_challenger(target)} withdrawn", why)
+    return step(target, transitions.withdraw, f"{_challenger(target)} withdrawn", why)
 
 
-def rollback(target: Target, why: str) -> ReleaseFile:
-    """The champion before this one comes back, and this one is never deployed again.
+def hold(target: Target, why: str) -> ReleaseFile:
+    """Nothing goes forward from here, by hand or by itself."""
+    now = target.clock.now()
+    return target.change(
+        lambda before: transitions.hold(before, target.who, why, now), "held, nothing goes forward", why
+    )
 
-    Raises:
-        SluiceError: if there is none, or the registry does not know it any more.
-    """
-    release = target.read()
-    back = registry.describe(release.history[0], target.clients["sagemaker"]) if release.history else None
-    if release.history and back is None:
-        raise SluiceError(
-            f"{short(release.history[0])} is not in the registry any more", "Propose another package."
-        )
-    version = back.version if back else ""
-    return _step(target, lambda before: transitions.rollback(before, version), f"back to {version}", why)
+
+def resume(target: Target, why: str) -> ReleaseFile:
+    """What was held goes on."""
+    return target.change(transitions.resume, "goes on", why)
+
+
+def _whole_glass(target: Target, release: ReleaseFile) -> None:
+    if release.champion is not None:
+        refuse_undoing(target.cloud, target.endpoint, target.workload.name, release.champion.package)
 
 
 def _approved(target: Target, package: registry.Package) -> None:

@@ -116,14 +116,17 @@ class Store:
     def _git(self, *arguments: str, check: bool = True) -> str:
         # Of a hook that called us: it would make git work on the wrong repository.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=self.repository,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                ["git", *arguments],
+                cwd=self.repository,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except OSError as error:
+            raise SluiceError(f"git cannot be run: {error}", "Install git, or put it on PATH.") from error
         if check and done.returncode:
             raise SluiceError(
                 f"`git {' '.join(arguments[:2])}` failed in {self.repository}: {(done.stderr or done.stdout).strip()}"

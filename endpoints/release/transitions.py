@@ -3,13 +3,16 @@
        propose          advance          advance
 none ──────────▶ shadow ────────▶ canary ────────▶ champion (the old one goes to history)
   ▲                │ reject         │ reject
-  └────────────────┴────────────────┘   withdraw ends a trial without rejecting; rollback takes the newest of history
+  └────────────────┴────────────────┘   withdraw ends a trial without rejecting; rollback takes one of history
+
+hold stops what goes forward (propose, advance) until resume; what goes back is never stopped.
 """
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from endpoints.release.file import HISTORY_LENGTH, Challenger, Champion, ReleaseFile, short
+from endpoints.release.file import HISTORY_LENGTH, Challenger, Champion, Hold, ReleaseFile, short
+from sluice.clock import iso
 from sluice.errors import SluiceError
 
 
@@ -36,7 +39,8 @@ def propose(release: ReleaseFile, package: str, version: str, now: datetime) -> 
     """The package becomes challenger, in shadow. Proposing it again changes nothing: events come twice.
 
     Raises:
-        IllegalTransitionError: without a champion; if the package was rejected, is champion, or another is tried.
+        IllegalTransitionError: without a champion; if the package was rejected, is champion, or another is tried;
+            while the release is held.
     """
     if release.champion is None:
         raise IllegalTransitionError(
@@ -52,7 +56,10 @@ def propose(release: ReleaseFile, package: str, version: str, now: datetime) -> 
             f"{short(release.challenger.package)} is in {release.challenger.stage}; one challenger is tried at a time",
             f"{short(package)} waits until that one is live, or is rejected or withdrawn.",
         )
-    return _with(release, Challenger(package=package, version=version, stage="shadow", since=now))
+    _refuse_held(release)
+    withdrawn = tuple(each for each in release.withdrawn if each != package)
+    challenger = Challenger(package=package, version=version, stage="shadow", since=now)
+    return _with(release.model_copy(update={"withdrawn": withdrawn}), challenger)
 
 
 def advance(release: ReleaseFile, now: datetime, evidence: str | None = None) -> ReleaseFile:
@@ -62,9 +69,10 @@ def advance(release: ReleaseFile, now: datetime, evidence: str | None = None) ->
         evidence: S3 URI of what the shadow showed, recorded with the canary.
 
     Raises:
-        IllegalTransitionError: without a challenger.
+        IllegalTransitionError: without a challenger; while the release is held.
     """
     challenger = _challenger(release, "advance")
+    _refuse_held(release)
     if challenger.stage == "shadow":
         step = {"stage": "canary", "since": now, "evidence": evidence or challenger.evidence}
         return _with(release, challenger.model_copy(update=step))
@@ -96,8 +104,9 @@ def withdraw(release: ReleaseFile) -> ReleaseFile:
     Raises:
         IllegalTransitionError: without a challenger.
     """
-    _challenger(release, "withdraw")
-    return _with(release, None)
+    package = _challenger(release, "withdraw").package
+    ended = tuple(dict.fromkeys((package, *release.withdrawn)))[:HISTORY_LENGTH]
+    return _with(release.model_copy(update={"withdrawn": ended}), None)
 
 
 def expired(release: ReleaseFile, now: datetime, maximum: timedelta) -> bool:
@@ -117,12 +126,14 @@ def expire(release: ReleaseFile, now: datetime, maximum: timedelta) -> ReleaseFi
     return withdraw(release)
 
 
-def rollback(release: ReleaseFile, version: str) -> ReleaseFile:
-    """The newest of history becomes champion again; the champion is rejected, and so is a trial's end: the
-    challenger was compared with what has failed, so it leaves without a verdict.
+def rollback(release: ReleaseFile, version: str, package: str | None = None) -> ReleaseFile:
+    """One of history becomes champion again, and the champion is rejected. A challenger was compared with what has
+    failed, so its trial ends without a verdict. Champions between the two leave the history: that one went past them
+    says nothing for them, and nothing against them.
 
     Args:
         version: of the package that comes back, as the registry gives it.
+        package: which; None is the newest of history.
 
     Raises:
         IllegalTransitionError: if there is no champion, none before it, or a canary is taking its place just now.
@@ -139,11 +150,62 @@ def rollback(release: ReleaseFile, version: str) -> ReleaseFile:
             f"{short(release.champion.package)} is the first champion; there is none before it to go back to",
             "Propose another package by `sluice release propose`.",
         )
-    back = release.history[0]
-    failed = release.champion.package
-    moved = release.model_copy(
-        update={"champion": Champion(package=back, version=version), "history": release.history[1:]}
-    )
+    back = release.history[0] if package is None else package
+    if back not in release.history:
+        known = ", ".join(map(short, release.history))
+        raise IllegalTransitionError(
+            f"{short(back)} is not in the history, so it is not known to work", f"The way back is: {known}."
+        )
+    return _back(release, back, version)
+
+
+def adopt(release: ReleaseFile, package: str, version: str) -> ReleaseFile:
+    """The file says what is live, after somebody put it there past the file. What is champion already stays, and a
+    canary that never took its place ends without a verdict; one of history comes back as by `rollback`.
+
+    Raises:
+        IllegalTransitionError: if what is live never was champion.
+    """
+    if release.champion is None:
+        return initialise(release, package, version)
+    if package == release.champion.package:
+        canary = release.challenger is not None and release.challenger.stage == "canary"
+        return withdraw(release) if canary else release
+    if release.challenger is not None and package == release.challenger.package:
+        raise IllegalTransitionError(
+            f"what is live is the challenger, {short(package)}",
+            "`sluice release advance` makes it champion, `sluice release reject` ends it.",
+        )
+    if package not in release.history:
+        raise IllegalTransitionError(
+            f"{short(package)} is live and never was champion",
+            "Put a champion back by `sluice release break-glass`, then propose this one.",
+        )
+    ended = release if release.challenger is None else withdraw(release)
+    return _back(ended, package, version)
+
+
+def hold(release: ReleaseFile, by: str, why: str, now: datetime) -> ReleaseFile:
+    """Nothing goes forward from here. Holding again keeps the first reason's moment and says the new reason."""
+    since = now if release.hold is None else release.hold.since
+    return release.model_copy(update={"hold": Hold(by=by, why=why, since=since)})
+
+
+def resume(release: ReleaseFile) -> ReleaseFile:
+    """What is held goes on.
+
+    Raises:
+        IllegalTransitionError: if nothing is held.
+    """
+    if release.hold is None:
+        raise IllegalTransitionError("the release is not held", "`sluice release hold` does that.")
+    return release.model_copy(update={"hold": None})
+
+
+def _back(release: ReleaseFile, back: str, version: str) -> ReleaseFile:
+    assert release.champion is not None  # both callers have looked
+    failed, older = release.champion.package, release.history[release.history.index(back) + 1 :]
+    moved = release.model_copy(update={"champion": Champion(package=back, version=version), "history": older})
     return _with(_rejecting(moved, failed), None)
 
 
@@ -158,6 +220,14 @@ def _challenger(release: ReleaseFile, step: str) -> Challenger:
             f"there is no challenger to {step}", "A new version comes by `sluice release propose`."
         )
     return release.challenger
+
+
+def _refuse_held(release: ReleaseFile) -> None:
+    if release.hold is not None:
+        raise IllegalTransitionError(
+            f"the release is held by {release.hold.by} since {iso(release.hold.since)}: {release.hold.why}",
+            "Nothing goes forward until `sluice release resume`; `abort`, `reject` and `rollback` work.",
+        )
 
 
 def _refuse_rejected(release: ReleaseFile, package: str) -> None:

@@ -1,10 +1,12 @@
 """Endpoint configs: found by their content's name or made, and collected when nothing can need them."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from endpoints.rollout import timing
 from endpoints.rollout.cloud import Cloud
 from endpoints.rollout.marks import SERVED
 from endpoints.rollout.pace import Pace
@@ -78,9 +80,36 @@ def known_models(cloud: Cloud, endpoint: str) -> frozenset[str]:
     )
 
 
-def mark_served(cloud: Cloud, name: str) -> None:
-    """Write down that a config was live. A canary that was turned back has a config too, and its model must not be
-    taken for one that is known to work."""
+def mark_served(cloud: Cloud, name: str, took: timing.Timing | None) -> None:
+    """Write down that a config was live, and how long it took where that was seen. A canary that was turned back has
+    a config too, and its model must not be taken for one that is known to work."""
     found = cloud.config(name)
     if found is not None:
-        cloud.tag(found["EndpointConfigArn"], {SERVED: "true"})
+        measured = {} if took is None else timing.mark(took)
+        cloud.tag(found["EndpointConfigArn"], {SERVED: "true", **measured})
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A config of this endpoint that still exists."""
+
+    name: str
+    described: Mapping[str, Any]
+    served: bool
+    took: timing.Timing | None
+
+    @property
+    def model(self) -> str:
+        """Of the production variant."""
+        return str(production(self.described).get("ModelName", ""))
+
+
+def kept(cloud: Cloud, endpoint: str) -> list[Kept]:
+    """The configs of this endpoint, the newest first."""
+    found = []
+    for name, _ in cloud.configs(f"{endpoint}-"):
+        described = cloud.config(name) if is_config_of(endpoint, name) else None
+        if described is not None:
+            tags = cloud.tags(described["EndpointConfigArn"])
+            found.append(Kept(name, described, SERVED in tags, timing.timing_of(tags)))
+    return found

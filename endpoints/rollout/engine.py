@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from endpoints.rollout import configs, marks, scaling
+from endpoints.rollout import configs, glass, marks, scaling, timing
 from endpoints.rollout.cloud import Cloud, Outcome
 from endpoints.rollout.decide import (
     Asked,
@@ -24,7 +24,7 @@ from endpoints.rollout.decide import (
 from endpoints.rollout.faults import Fault, fault
 from endpoints.rollout.observe import Observed
 from endpoints.rollout.pace import Pace
-from endpoints.rollout.payloads import create_endpoint, initial_instances, routing, update_endpoint
+from endpoints.rollout.payloads import Routing, create_endpoint, initial_instances, routing, update_endpoint
 from endpoints.rollout.spec import PRODUCTION_VARIANT, Spec, config_name, is_config_of
 from sluice.errors import SluiceError
 
@@ -67,19 +67,26 @@ class Rollout:
     """What the stack's state says was deployed last."""
     limit: float | None = None
     """Seconds that the user gives it; None for what SageMaker itself may need."""
+    emergency: bool = False
+    """All traffic at once and no alarm that could turn it back: the alarms watch what is being put away. What the
+    endpoint's tags say of releases stays as it is."""
     memory: Memory = field(default_factory=Memory)
     rang: set[str] = field(default_factory=set)
     """Rollback alarms seen in ALARM since the update was asked for."""
     previous: str | None = None
     carried: dict[str, str] = field(default_factory=dict)
     """Marks of an endpoint that was deleted to be made anew."""
+    waits: float = 0.0
+    """Seconds of waiting that the last call asked for."""
+    asked: tuple[float, float] | None = None
+    """When this run asked for what is under way, and the waits that were part of it: to measure the rest."""
 
     def __post_init__(self) -> None:
         maximum = self.spec.guardrails.maximum_seconds
         self.name = self.spec.endpoint_name
         self.wanted = Wanted(
             config=config_name(self.spec),
-            guarded=self.spec.shadow is None,
+            guarded=self.spec.shadow is None and not self.emergency,
             # SageMaker ends the update after `maximum` and may need as long again to roll it back.
             limit=self.limit or max(CREATION_LIMIT, 2 * maximum + 900) + ALARM_LIMIT,
             alarm_limit=ALARM_LIMIT,
@@ -155,11 +162,14 @@ class Rollout:
         if outcome == "again":
             self.pace.wait(f"{self.name}: AWS asks to {what} later")
             return
-        self.memory = self.memory.ask(what, seen, self.pace.elapsed(), certain=outcome == "accepted")
+        now = self.pace.elapsed()
+        self.asked = (now, self.waits) if outcome == "accepted" and what != "delete" else None
+        self.memory = self.memory.ask(what, seen, now, certain=outcome == "accepted")
 
     def _create(self) -> Outcome:
         # Before anything exists: an alarm that does not would leave the first hour unwatched.
         self.cloud.ringing(self.spec.guardrails.alarm_names)
+        self.waits = 0.0
         configs.ensure(self.cloud, self.pace, self.spec, initial_instances(self.spec, {}), ())
         self.pace.milestone(f"{self.name}: creating it with {self.wanted.config}")
         return self.cloud.create(create_endpoint(self.spec, self.carried))
@@ -174,13 +184,18 @@ class Rollout:
         live = configs.production(self.cloud.config(seen.config) if seen.config else None)
         running = seen.desired.get(PRODUCTION_VARIANT, spec.production.instances)
         known = configs.known_models(self.cloud, self.name)
-        route = routing(spec, live.get("ModelName"), known, running)
+        route = (
+            Routing(canary=False, guarded=False)
+            if self.emergency
+            else routing(spec, live.get("ModelName"), known, running)
+        )
         if live.get("InstanceType") not in (None, spec.production.instance_type):
             scaling.park(self.cloud, self.name, seen.arn)
         self.cloud.tag(seen.arn, {marks.ATTEMPT: marks.attempt_mark(spec, seen.modified)})
         how = "a canary" if route.canary else "all at once"
         self.pace.milestone(f"{self.name}: updating from {seen.config} to {self.wanted.config}, {how}")
         self.previous = seen.config
+        self.waits = route.waits(spec.guardrails)
         return self.cloud.update(update_endpoint(spec, route, running))
 
     def _delete(self, seen: Observed) -> Outcome:
@@ -195,7 +210,8 @@ class Rollout:
         assert seen.arn is not None
         if scaling.restore(self.cloud, seen.arn):
             self.pace.milestone(f"{self.name}: its scaling is registered again")
-        self.cloud.untag(seen.arn, [marks.ATTEMPT])
+        self.cloud.untag(seen.arn, [marks.ATTEMPT, *(() if self.emergency else glass.KEYS)])
+        took = self._took()
         if created:
             self._bake(seen)
         # Repairs a config that was deleted under the endpoint: without it SageMaker stops patching the instances.
@@ -206,10 +222,19 @@ class Rollout:
             initial_instances(self.spec, seen.desired),
             (self.wanted.config,),
         )
-        configs.mark_served(self.cloud, self.wanted.config)
+        configs.mark_served(self.cloud, self.wanted.config, took)
         previous = None if self.previous == self.wanted.config else self.previous
         configs.collect(self.cloud, self.name, (self.wanted.config, seen.config, previous))
         return Live(seen.arn, self.wanted.config, seen.status or "", previous)
+
+    def _took(self) -> timing.Timing | None:
+        """How long what this run asked for took, if it saw it from the beginning."""
+        if self.asked is None:
+            return None
+        at, waits = self.asked
+        return timing.Timing(
+            max(0.0, self.pace.elapsed() - at - waits), float(self.spec.guardrails.bake_seconds)
+        )
 
     def _bake(self, seen: Observed) -> None:
         """Watch a first creation, which guardrails do not cover. An alarm that rang before it could not be about it,
@@ -228,7 +253,7 @@ class Rollout:
 
     def _failed(self, seen: Observed, why: str, refuse: bool) -> RolloutError:
         if seen.arn is not None and seen.status != "Deleting":
-            if refuse:
+            if refuse and not self.emergency:
                 self.cloud.tag(seen.arn, {marks.REFUSED: marks.pair(self.spec)})
                 self.cloud.untag(seen.arn, [marks.ATTEMPT])
             # While an update of the instance type is still under way a target would be in its way again.
@@ -237,7 +262,9 @@ class Rollout:
         names = ", ".join(sorted(name for name in self.rang if name not in why))
         alarms = f"; {names} went to ALARM" if refuse and names else ""
         way_out = (
-            f"Release {self.spec.release} is refused here from now on: change the release file."
+            "Nothing else was changed; `aws sagemaker describe-endpoint` says more."
+            if self.emergency
+            else f"Release {self.spec.release} is refused here from now on: change the release file."
             if refuse
             else "Run `pulumi up` again once that is mended: it goes on from where the endpoint is then."
         )
@@ -254,6 +281,7 @@ def roll_out(
     adopt: bool,
     before: Spec | None = None,
     limit: float | None = None,
+    emergency: bool = False,
 ) -> Live:
     """Make the endpoint serve `spec`, creating what is missing, and wait until it does.
 
@@ -264,13 +292,14 @@ def roll_out(
         adopt: the endpoint is in the stack's state; without it, one that others made is left alone.
         before: what the state says was deployed last.
         limit: seconds to wait in all; None for what SageMaker itself may need.
+        emergency: all traffic at once, with no alarm that could turn it back.
 
     Raises:
         RolloutError: unless it ends InService on the wanted config, naming the alarm or SageMaker's reason. A
             release that was turned back is marked as refused on the endpoint.
         SluiceError: if a config or an alarm stands in the way.
     """
-    return Rollout(cloud, pace, spec, adopt, before, limit).run()
+    return Rollout(cloud, pace, spec, adopt, before, limit, emergency).run()
 
 
 def tear_down(cloud: Cloud, pace: Pace, endpoint: str, limit: float = CREATION_LIMIT) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from endpoints.rollout import glass
 from endpoints.rollout.decide import Attempt
 from endpoints.rollout.scaling import PREFIX
 from endpoints.rollout.spec import Spec, config_name
@@ -17,7 +18,7 @@ SERVED = "sluice:served"
 
 def is_mark(key: str) -> bool:
     """Whether a tag of an endpoint is one of these facts, and so no drift from what the program declares."""
-    return key in (REFUSED, ATTEMPT) or key.startswith(PREFIX)
+    return key in (REFUSED, ATTEMPT, *glass.KEYS) or key.startswith(PREFIX)
 
 
 def pair(spec: Spec) -> str:

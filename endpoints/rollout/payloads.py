@@ -19,6 +19,10 @@ class Routing(BaseModel):
     canary: bool
     guarded: bool
 
+    def waits(self, guardrails: Guardrails) -> float:
+        """Seconds that such an update waits by itself, beside what starting the fleet takes."""
+        return float(guardrails.wait_seconds * self.canary + guardrails.bake_seconds * self.guarded)
+
 
 def routing(spec: Spec, live_model: str | None, known_models: Collection[str], instances: int) -> Routing:
     """How an update to `spec` takes place.

@@ -2,16 +2,17 @@
 """`mlops:endpoints:Deployment` as the Pulumi engine sees it."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
-from endpoints.rollout import marks, mirror
+from endpoints.rollout import configs, marks, mirror
 from endpoints.rollout.cloud import Cloud
 from endpoints.rollout.engine import CREATION_LIMIT, Live, roll_out, tear_down
+from endpoints.rollout.glass import glass_of
 from endpoints.rollout.observe import Observed
 from endpoints.rollout.pace import Pace
 from endpoints.rollout.spec import Spec, config_name, is_config_of
@@ -94,15 +95,16 @@ class Deployment(Resource):
             return Checked(given, [_failure(problem) for problem in error.errors()])
         cloud = self._connect()
         seen = cloud.endpoint(spec.endpoint_name)
-        refused = {} if seen.arn is None else cloud.tags(seen.arn)
-        if refused.get(marks.REFUSED) == marks.pair(spec):
+        tags = {} if seen.arn is None else cloud.tags(seen.arn)
+        if tags.get(marks.REFUSED) == marks.pair(spec):
             reason = (
                 f"release {spec.release} with the config {config_name(spec)} was rolled back on the endpoint "
                 f"{spec.endpoint_name} and is not tried again. Change the release file: reject the challenger, or "
                 f"propose another package; or remove the tag {marks.REFUSED} to try this one once more"
             )
             return Checked(given, [Failure("release", reason)])
-        return Checked(given)
+        broken = _broken_glass(cloud, spec, seen, tags)
+        return Checked(given, [] if broken is None else [Failure("release", broken)])
 
     def diff(self, context: Context, id: str, state: Values, old_inputs: Values, inputs: Values) -> Diff:
         """The changed inputs, and a live config other than the wanted one even where the inputs are the same."""
@@ -179,6 +181,22 @@ class Deployment(Resource):
 def provider() -> Provider:
     """The plugin `mlops`."""
     return Provider("mlops", VERSION, [Deployment()])
+
+
+def _broken_glass(cloud: Cloud, spec: Spec, seen: Observed, tags: Mapping[str, str]) -> str | None:
+    """Why this spec would undo what somebody did in an emergency; None if it would not."""
+    glass, serving = glass_of(tags), seen.pending or seen.config
+    if glass is None or serving is None or serving == config_name(spec):
+        return None
+    # The model, not the config: one that says the same of other things may differ in them.
+    live = configs.production(cloud.config(serving)).get("ModelName")
+    if live == spec.production.model_name:
+        return None
+    return (
+        f"{glass.says}. {live or serving} is live on {spec.endpoint_name}, and the release file asks for "
+        f"{spec.production.model_name}, so that this would undo it. Make the file say what is live: "
+        "`sluice release adopt`, or `sluice release rollback`"
+    )
 
 
 def _given(inputs: Values) -> dict[str, Any]:

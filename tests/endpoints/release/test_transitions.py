@@ -8,12 +8,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from endpoints.release import transitions
-from endpoints.release.file import HISTORY_LENGTH, Challenger, Champion, ReleaseFile
+from endpoints.release.file import HISTORY_LENGTH, Challenger, Champion, Hold, ReleaseFile
 from endpoints.release.transitions import IllegalTransitionError
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
 WEEK = timedelta(days=7)
+
+
+HOLD = Hold(by="ada", why="an incident", since=NOON)
 
 
 def arn(version: int) -> str:
@@ -27,6 +30,8 @@ def release(
     rejected: tuple[int, ...] = (),
     evidence: str | None = None,
     since: datetime = NOON,
+    withdrawn: tuple[int, ...] = (),
+    held: bool = False,
 ) -> ReleaseFile:
     return ReleaseFile(
         champion=None if champion is None else Champion(package=arn(champion), version=f"1.{champion}"),
@@ -43,6 +48,8 @@ def release(
         ),
         history=tuple(map(arn, history)),
         rejected=tuple(map(arn, rejected)),
+        withdrawn=tuple(map(arn, withdrawn)),
+        hold=HOLD if held else None,
     )
 
 
@@ -53,6 +60,10 @@ STATES = {
     "shadow": release(2, (3, "shadow"), (1,)),
     "canary": release(2, (3, "canary"), (1,)),
     "shadow on the first": release(1, (3, "shadow")),
+    "live with a longer history": release(4, history=(3, 2, 1), withdrawn=(5,)),
+    "held live": release(2, history=(1,), held=True),
+    "held shadow": release(2, (3, "shadow"), (1,), held=True),
+    "held canary": release(2, (3, "canary"), (1,), held=True),
 }
 
 Step = Callable[[ReleaseFile], ReleaseFile]
@@ -68,6 +79,11 @@ STEPS: dict[str, Step] = {
     "expire early": lambda r: transitions.expire(r, LATER, WEEK),
     "expire": lambda r: transitions.expire(r, NOON + WEEK + timedelta(seconds=1), WEEK),
     "rollback": lambda r: transitions.rollback(r, "1.1"),
+    "rollback to 2": lambda r: transitions.rollback(r, "1.2", arn(2)),
+    "adopt 2": lambda r: transitions.adopt(r, arn(2), "1.2"),
+    "adopt 1": lambda r: transitions.adopt(r, arn(1), "1.1"),
+    "hold": lambda r: transitions.hold(r, "ada", "an incident", NOON),
+    "resume": transitions.resume,
 }
 
 # None is refused. What is not in the table of a step is refused.
@@ -76,16 +92,27 @@ LEGAL: dict[str, dict[str, ReleaseFile]] = {
     "propose": {
         "live": release(1, (5, "shadow"), since=LATER),
         "live with history": release(2, (5, "shadow"), (1,), (9,), since=LATER),
+        # Who proposes it knows that it was withdrawn.
+        "live with a longer history": release(4, (5, "shadow"), (3, 2, 1), since=LATER),
     },
     "propose again": {
         "live": release(1, (3, "shadow"), since=LATER),
         "live with history": release(2, (3, "shadow"), (1,), (9,), since=LATER),
+        "live with a longer history": release(4, (3, "shadow"), (3, 2, 1), withdrawn=(5,), since=LATER),
+        "held shadow": release(2, (3, "shadow"), (1,), held=True),
+        "held canary": release(2, (3, "canary"), (1,), held=True),
         "shadow": STATES["shadow"],
         "canary": STATES["canary"],
         "shadow on the first": STATES["shadow on the first"],
     },
-    "propose the champion": {"live": release(1, (2, "shadow"), since=LATER)},
-    "propose a rejected": {"live": release(1, (9, "shadow"), since=LATER)},
+    "propose the champion": {
+        "live": release(1, (2, "shadow"), since=LATER),
+        "live with a longer history": release(4, (2, "shadow"), (3, 2, 1), withdrawn=(5,), since=LATER),
+    },
+    "propose a rejected": {
+        "live": release(1, (9, "shadow"), since=LATER),
+        "live with a longer history": release(4, (9, "shadow"), (3, 2, 1), withdrawn=(5,), since=LATER),
+    },
     "advance": {
         "shadow": release(2, (3, "canary"), (1,), evidence="s3://a/b", since=LATER),
         "canary": release(3, history=(2, 1)),
@@ -95,18 +122,56 @@ LEGAL: dict[str, dict[str, ReleaseFile]] = {
         "shadow": release(2, history=(1,), rejected=(3,)),
         "canary": release(2, history=(1,), rejected=(3,)),
         "shadow on the first": release(1, rejected=(3,)),
+        "held shadow": release(2, history=(1,), rejected=(3,), held=True),
+        "held canary": release(2, history=(1,), rejected=(3,), held=True),
     },
     "withdraw": {
-        "shadow": release(2, history=(1,)),
-        "canary": release(2, history=(1,)),
-        "shadow on the first": release(1),
+        "shadow": release(2, history=(1,), withdrawn=(3,)),
+        "canary": release(2, history=(1,), withdrawn=(3,)),
+        "shadow on the first": release(1, withdrawn=(3,)),
+        "held shadow": release(2, history=(1,), withdrawn=(3,), held=True),
+        "held canary": release(2, history=(1,), withdrawn=(3,), held=True),
     },
     "expire early": {},
-    "expire": {"shadow": release(2, history=(1,)), "shadow on the first": release(1)},
+    "expire": {
+        "shadow": release(2, history=(1,), withdrawn=(3,)),
+        "shadow on the first": release(1, withdrawn=(3,)),
+        "held shadow": release(2, history=(1,), withdrawn=(3,), held=True),
+    },
     "rollback": {
         "live with history": release(1, rejected=(9, 2)),
         "shadow": release(1, rejected=(2,)),
+        "live with a longer history": release(3, history=(2, 1), rejected=(4,), withdrawn=(5,)).model_copy(
+            update={"champion": Champion(package=arn(3), version="1.1")}
+        ),
+        "held live": release(1, rejected=(2,), held=True),
+        "held shadow": release(1, rejected=(2,), held=True),
     },
+    "rollback to 2": {"live with a longer history": release(2, history=(1,), rejected=(4,), withdrawn=(5,))},
+    "adopt 2": {
+        "empty": release(2),
+        "live with history": STATES["live with history"],
+        "shadow": STATES["shadow"],
+        "canary": release(2, history=(1,), withdrawn=(3,)),
+        "live with a longer history": release(2, history=(1,), rejected=(4,), withdrawn=(5,)),
+        "held live": STATES["held live"],
+        "held shadow": STATES["held shadow"],
+        "held canary": release(2, history=(1,), withdrawn=(3,), held=True),
+    },
+    "adopt 1": {
+        "empty": release(1),
+        "live": STATES["live"],
+        "shadow on the first": STATES["shadow on the first"],
+        "live with history": release(1, rejected=(9, 2)),
+        "shadow": release(1, rejected=(2,), withdrawn=(3,)),
+        "canary": release(1, rejected=(2,), withdrawn=(3,)),
+        "live with a longer history": release(1, rejected=(4,), withdrawn=(5,)),
+        "held live": release(1, rejected=(2,), held=True),
+        "held shadow": release(1, rejected=(2,), withdrawn=(3,), held=True),
+        "held canary": release(1, rejected=(2,), withdrawn=(3,), held=True),
+    },
+    "hold": {name: state.model_copy(update={"hold": HOLD}) for name, state in STATES.items()},
+    "resume": {name: state.model_copy(update={"hold": None}) for name, state in STATES.items() if state.hold},
 }
 
 
@@ -157,6 +222,9 @@ class Releases(RuleBasedStateMachine):
         self.ever_rejected |= set(after.rejected)
         if before.challenger and after.challenger and before.challenger.package != after.challenger.package:
             raise AssertionError("a challenger was replaced while it was tried")
+        if before.hold and after.hold and after.champion != before.champion:
+            # While it is held a champion only goes back.
+            assert before.champion and after.champion and before.champion.package in after.rejected
 
     @rule(package=st.integers(1, 30))
     def propose(self, package: int) -> None:
@@ -182,6 +250,20 @@ class Releases(RuleBasedStateMachine):
     @rule()
     def rollback(self) -> None:
         self.step(lambda r: transitions.rollback(r, "1.0"))
+
+    @rule(package=st.integers(1, 30))
+    def rollback_to(self, package: int) -> None:
+        self.step(lambda r: transitions.rollback(r, "1.0", arn(package)))
+
+    @rule(package=st.integers(1, 30))
+    def adopt(self, package: int) -> None:
+        self.step(lambda r: transitions.adopt(r, arn(package), f"1.{package}"))
+
+    @rule(held=st.booleans())
+    def hold(self, held: bool) -> None:
+        self.step(
+            (lambda r: transitions.hold(r, "ada", "an incident", self.now)) if held else transitions.resume
+        )
 
     @invariant()
     def there_is_always_a_champion(self) -> None:
