@@ -208,8 +208,8 @@ class Judge(Frozen):
     errors: Margin = _ratio(1.1, 1.5)
     """Challenger's error rate over the champion's. One shown to be below `maximum_error_rate` is accepted anyway."""
     latency: Margin = _ratio(1.1, 2.0)
-    """How much oftener the challenger may be slower than a quantile of the champion's latency. One is accepted anyway if
-    fewer than 1 % of its answers are shown to be slower than the fleet's `latency_ms`."""
+    """How much oftener the challenger may be slower than a quantile of the champion's latency. One is accepted
+    anyway if fewer than 1 % of its answers are shown to be slower than the fleet's `latency_ms`."""
     latency_quantiles: tuple[float, ...] = (0.5, 0.9, 0.99)
     score: Margin = _ratio(1.25, 2.0, "reported")
     """How much oftener the challenger's score may fall into a bin, or a tail, of the champion's scores."""
