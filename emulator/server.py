@@ -20,7 +20,6 @@ from emulator.context import Context
 AREAS = (
     "emulator.images",
     "emulator.services",
-    "emulator.services",
     "emulator.s3",
     "emulator.ecr",
     "emulator.cloudwatch",
@@ -30,6 +29,7 @@ AREAS = (
     "emulator.sagemaker.jobs",
     "emulator.sagemaker.pipelines",
     "emulator.sagemaker.endpoints",
+    "emulator.functions",
 )
 """In the order of their installation: an area may use those before it."""
 

@@ -88,3 +88,5 @@ LOGS = Tagging("logs", target="resourceArn", tags="tags", keys="tagKeys", style=
 SAGEMAKER = Tagging("sagemaker", add="add_tags", remove="delete_tags")
 AUTOSCALING = Tagging("application-autoscaling", target="ResourceARN", style="mapping")
 BUDGETS = Tagging("budgets", target="ResourceARN", tags="ResourceTags", keys="ResourceTagKeys")
+LAMBDA = Tagging("lambda", target="Resource", style="mapping")
+EVENTS = Tagging("events", target="ResourceARN")

@@ -157,7 +157,12 @@ def _deliver(rule: str, target: Mapping[str, Any], event: Mapping[str, Any]) -> 
         elif service == "states":
             client("stepfunctions").start_execution(stateMachineArn=arn, input=payload(target, event))
         elif service == "lambda":
-            client("lambda").invoke(FunctionName=arn, InvocationType="Event", Payload=payload(target, event))
+            # Here, for functions stand on services themselves.
+            from emulator import functions
+
+            region, account = arn.split(":")[3:5]
+            source = f"arn:aws:events:{region}:{account}:rule/{rule}"
+            functions.deliver(arn, payload(target, event), source)
         else:
             log.warning("rule %s: targets of %s are not emulated: %s", rule, service or "no service", arn)
     except Exception as error:  # noqa: BLE001 - one target that fails must not stop the others

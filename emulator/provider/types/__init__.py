@@ -4,6 +4,7 @@ from emulator.provider.base import AwsResource
 from emulator.provider.types import (
     autoscaling,
     flow_log,
+    functions,
     iam,
     kms,
     messaging,
@@ -56,4 +57,8 @@ TYPES: tuple[type[AwsResource], ...] = (
     autoscaling.Target,
     autoscaling.Policy,
     autoscaling.ScheduledAction,
+    functions.Function,
+    functions.Permission,
+    functions.EventRule,
+    functions.EventTarget,
 )

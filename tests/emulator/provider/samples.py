@@ -89,6 +89,31 @@ class World:
     def repository(self) -> str:
         return self.make("aws:ecr/repository:Repository").id
 
+    def function_role(self) -> str:
+        trust = policy(service="lambda.amazonaws.com", action="sts:AssumeRole")
+        return str(self.make("aws:iam/role:Role", assumeRolePolicy=trust).state["arn"])
+
+    def tag(self, repository: str) -> str:
+        """A tag of the one image in a repository."""
+        name = repository.partition("/")[2]
+        images = self.client("ecr").describe_images(repositoryName=name)["imageDetails"]
+        return str(images[0]["imageTags"][0])
+
+    def function(self) -> Any:
+        inputs = {"packageType": "Image", "imageUri": self.image, "role": self.function_role()}
+        return self.make("aws:lambda/function:Function", **inputs)
+
+    def rule(self, **inputs: Any) -> str:
+        pattern = json.dumps({"source": ["mine"]})
+        return str(
+            self.make("aws:cloudwatch/eventRule:EventRule", eventPattern=pattern, **inputs).state["name"]
+        )
+
+    def bus(self) -> str:
+        name = f"bus-{next(_numbers)}"
+        self.client("events").create_event_bus(Name=name)
+        return name
+
     def endpoint(self, number: int) -> str:
         """An endpoint's variant, as a scalable target names it."""
         return f"endpoint/scaled-{number}/variant/AllTraffic"
@@ -763,6 +788,120 @@ def scheduled_action(world: World) -> Sample:
     )
 
 
+def function(world: World) -> Sample:
+    network = world.vpc()
+
+    def settings(word: str) -> dict[str, Any]:
+        return {
+            "environment": {"variables": {"WORD": word}},
+            "imageConfig": {
+                "entryPoints": ["python"],
+                "commands": [word],
+                "workingDirectory": "/opt/program",
+            },
+            "kmsKeyArn": world.key(),
+            "role": world.function_role(),
+            "vpcConfig": {
+                "subnetIds": [world.subnet(network)],
+                "securityGroupIds": [world.group(network)],
+            },
+        }
+
+    number = next(_numbers)
+    tag = world.image.partition("@")[0]
+    return Sample(
+        {
+            "name": f"sample-{number}",
+            "packageType": "Image",
+            "imageUri": world.image,
+            "description": "one",
+            "timeout": 30,
+            "memorySize": 256,
+            "reservedConcurrentExecutions": 1,
+            **settings("one"),
+            "tags": {"a": "b"},
+        },
+        {
+            "imageUri": f"{tag}:{world.tag(tag)}",
+            "description": "two",
+            "timeout": 40,
+            "memorySize": 512,
+            "reservedConcurrentExecutions": 2,
+            **settings("two"),
+            "tags": {"a": "c"},
+        },
+        {"name": f"other-{number}"},
+        fixed={"packageType": "a function here is an image"},
+    )
+
+
+def permission(world: World) -> Sample:
+    number = next(_numbers)
+    name, other = world.function().id, world.function().id
+    rules = f"arn:aws:events:us-east-1:{ACCOUNT}:rule/"
+    return Sample(
+        {
+            "statementId": f"sample-{number}",
+            "function": name,
+            "action": "lambda:InvokeFunction",
+            "principal": "events.amazonaws.com",
+            "sourceArn": f"{rules}one",
+            "sourceAccount": ACCOUNT,
+        },
+        replace={
+            "statementId": f"other-{number}",
+            "function": other,
+            "action": "lambda:GetFunction",
+            "principal": "scheduler.amazonaws.com",
+            "sourceArn": f"{rules}two",
+            "sourceAccount": "210987654321",
+        },
+    )
+
+
+def event_rule(world: World) -> Sample:
+    number = next(_numbers)
+    return Sample(
+        {
+            "name": f"sample-{number}",
+            "description": "one",
+            "eventPattern": json.dumps({"source": ["one"]}),
+            "scheduleExpression": "rate(5 minutes)",
+            "state": "ENABLED",
+            "tags": {"a": "b"},
+        },
+        {
+            "description": "two",
+            "eventPattern": json.dumps({"source": ["two"]}),
+            "scheduleExpression": "cron(0 6 * * ? *)",
+            "state": "DISABLED",
+            "tags": {"a": "c"},
+        },
+        {"name": f"other-{number}", "eventBusName": world.bus()},
+        along={"eventBusName": {"scheduleExpression": None}},
+    )
+
+
+def event_target(world: World) -> Sample:
+    number, bus = next(_numbers), world.bus()
+
+    def settings(word: str, attempts: int) -> dict[str, Any]:
+        return {
+            "arn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{word}",
+            "roleArn": f"arn:aws:iam::{ACCOUNT}:role/{word}",
+            "input": json.dumps({"word": word}),
+            "deadLetterConfig": {"arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:{word}"},
+            "retryPolicy": {"maximumEventAgeInSeconds": 60 * attempts, "maximumRetryAttempts": attempts},
+        }
+
+    return Sample(
+        {"rule": world.rule(), "targetId": f"sample-{number}", **settings("one", 1)},
+        settings("two", 2),
+        {"rule": world.rule(), "targetId": f"other-{number}", "eventBusName": bus},
+        along={"eventBusName": {"rule": world.rule(eventBusName=bus)}},
+    )
+
+
 SAMPLES: Mapping[str, Callable[[World], Sample]] = {
     "aws:s3/bucket:Bucket": bucket,
     "aws:s3/bucketVersioning:BucketVersioning": bucket_versioning,
@@ -802,4 +941,8 @@ SAMPLES: Mapping[str, Callable[[World], Sample]] = {
     "aws:appautoscaling/target:Target": scaling_target,
     "aws:appautoscaling/policy:Policy": scaling_policy,
     "aws:appautoscaling/scheduledAction:ScheduledAction": scheduled_action,
+    "aws:lambda/function:Function": function,
+    "aws:lambda/permission:Permission": permission,
+    "aws:cloudwatch/eventRule:EventRule": event_rule,
+    "aws:cloudwatch/eventTarget:EventTarget": event_target,
 }
