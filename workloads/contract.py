@@ -205,8 +205,9 @@ class Judge(Frozen):
     """What counts as one independent piece of evidence; the rows of one unit count together as one."""
     entity: str | None = None
     """For the unit entity: the field of the input that names it."""
-    errors: Margin = _ratio(1.1, 1.5)
-    """Challenger's error rate over the champion's. One shown to be below `maximum_error_rate` is accepted anyway."""
+    errors: Margin = _ratio(1.0, 1.5)
+    """Challenger's error rate over the champion's; tolerate more where single instances fail in bursts. A rate shown to
+    be below `maximum_error_rate` is accepted anyway."""
     latency: Margin = _ratio(1.1, 2.0)
     """How much oftener the challenger may be slower than a quantile of the champion's latency. One is accepted
     anyway if fewer than 1 % of its answers are shown to be slower than the fleet's `latency_ms`."""
@@ -222,6 +223,8 @@ class Judge(Frozen):
     """Share of labelled rows that the champion has right and the challenger wrong."""
     loss: Margin = _ratio(0.0, 0.02, "watched")
     """Difference of the error rates of the decisions, on labelled rows."""
+    brier: Margin = _ratio(0.0, 0.02, "watched")
+    """Difference of the squared errors of the scores, on labelled rows: a loss shows here before decisions turn."""
     money: Margin = _ratio(0.0, 0.02, "watched")
     """The same in money: cost of wrong decisions a row, as a share of the dearer mistake."""
     slices: Literal["required", "watched"] = "watched"

@@ -16,24 +16,27 @@ import numpy.typing as npt
 from endpoints.release.judge.batch import GRID, Weights
 from endpoints.release.judge.shares import log_mean_exp
 
-PARTS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
-"""The bets, as parts of the largest that cannot lose everything."""
+SIGNS = (0.2, 0.5)
+"""The bets on decisions that differ or do not, as parts of the largest that cannot lose everything. The best is the
+mean over the share that differs: two points lost of five in a hundred that differ are 0.4."""
+SCORES = (0.3, 0.9)
+"""The same on differences of scores, which vary less: there it pays to bet high."""
 _LARGEST_BET = 20.0
 Side = Literal["above", "below"]
 
 
 @lru_cache(maxsize=256)
-def _table(bound: float, low: float, side: Side) -> npt.NDArray[np.float64]:
+def _table(bound: float, low: float, side: Side, parts: tuple[float, ...]) -> npt.NDArray[np.float64]:
     """Log factors, one row for each bet and one column for each value of `GRID`."""
     values = np.maximum(np.asarray(GRID), low)
     room = bound - low if side == "above" else 1.0 - bound
-    bets = np.asarray(PARTS) * min(_LARGEST_BET, 1.0 / max(room, 1e-9))
+    bets = np.asarray(parts) * min(_LARGEST_BET, 1.0 / max(room, 1e-9))
     sign = 1.0 if side == "above" else -1.0
     table: npt.NDArray[np.float64] = np.log1p(sign * bets[:, None] * (values[None, :] - bound))
     return table
 
 
-def log_e(counts: Weights, bound: float, low: float, side: Side) -> float:
+def log_e(counts: Weights, bound: float, low: float, side: Side, parts: tuple[float, ...] = SIGNS) -> float:
     """Natural log of the e-value that the mean lies on the side of `bound`.
 
     Args:
@@ -43,7 +46,7 @@ def log_e(counts: Weights, bound: float, low: float, side: Side) -> float:
     """
     if not counts or not -1 < bound < 1:
         return 0.0
-    return log_mean_exp((_table(bound, low, side) @ np.asarray(counts)).tolist())
+    return log_mean_exp((_table(bound, low, side, parts) @ np.asarray(counts)).tolist())
 
 
 def mean(counts: Weights) -> float | None:

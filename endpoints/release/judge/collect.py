@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from endpoints.release.judge.batch import STEPS, Arm, Batch, Paired, Weights
-from endpoints.release.judge.rules import Rules
+from endpoints.release.judge.rules import LABELLED, Rules
 from sluice.config import Frozen
 
 Floats = npt.NDArray[np.float64]
@@ -118,6 +118,8 @@ def _differences(
         wrong_one, wrong_two = np.abs(one - label), np.abs(two - label)
         found["flips"] = np.maximum(0.0, wrong_two - wrong_one)
         found["loss"] = wrong_two - wrong_one
+        if rules.comparable:
+            found["brier"] = (rows.challenger - label) ** 2 - (rows.champion - label) ** 2
         if rules.costs is not None and max(rules.costs.miss, rules.costs.false_alarm) > 0:
             miss, alarm = rules.costs.miss, rules.costs.false_alarm
             cost = np.where(label == 1, miss, alarm) / max(miss, alarm)
@@ -135,7 +137,7 @@ def _paired(values: Mapping[str, Floats], unit: npt.NDArray[np.intp]) -> Paired:
         _, index = np.unique(unit[known], return_inverse=True)
         mean = np.bincount(index, weights=value[known]) / np.bincount(index)
         grids[check] = on_grid(mean)
-        counts["labelled" if check in ("flips", "loss", "money") else "units"] = float(mean.size)
+        counts["labelled" if check in LABELLED else "units"] = float(mean.size)
     return Paired(values=grids, **counts)
 
 

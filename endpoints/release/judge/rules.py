@@ -15,30 +15,33 @@ Stage = Literal["shadow", "canary"]
 
 COUNTED = ("errors", "latency", "score")
 """Checks on counts of both arms. In a canary the decisions are counted too, for there are no pairs."""
-PAIRED = ("agreement", "decision", "shift", "flips", "loss", "money")
+PAIRED = ("agreement", "decision", "shift", "flips", "loss", "brier", "money")
 """Checks on pairs: one row, two answers."""
-SLICED = ("decision", "shift", "flips", "loss", "money")
+SLICED = ("decision", "shift", "flips", "loss", "brier", "money")
 """Those of them that each declared slice has too. Agreement is left to the whole: its bound is a habit of the workload,
 and a small slice near the threshold has another."""
-LABELLED = ("flips", "loss", "money")
+LABELLED = ("flips", "loss", "brier", "money")
 
 WEIGHTS: dict[Stage, dict[str, float]] = {
     "shadow": {
-        "errors": 0.20,
-        "latency": 0.15,
-        "score": 0.05,
-        "agreement": 0.05,
-        "decision": 0.05,
-        "shift": 0.05,
-        "flips": 0.05,
-        "loss": 0.15,
-        "money": 0.05,
-        "slices": 0.20,
+        "errors": 0.50,
+        "latency": 0.10,
+        "score": 0.02,
+        "agreement": 0.03,
+        "decision": 0.04,
+        "shift": 0.04,
+        "flips": 0.02,
+        "loss": 0.08,
+        "brier": 0.10,
+        "money": 0.02,
+        "slices": 0.05,
     },
-    "canary": {"errors": 0.50, "latency": 0.30, "score": 0.10, "decision": 0.10},
+    "canary": {"errors": 0.55, "latency": 0.25, "score": 0.10, "decision": 0.10},
 }
 """The split of alpha: the e-values are averaged with these weights, so a check turns a release back by itself once its
-e-value reaches 1 / (alpha * weight). Labels weigh much because they are dear, errors because they hurt at once."""
+e-value reaches 1 / (alpha * weight). A small weight costs a check the log of it in evidence: much where events are
+rare, as errors are, a few rows where every pair says something. What a check that only reports would have goes to the
+others."""
 
 
 class Rules(Frozen):
@@ -108,8 +111,10 @@ class Rules(Frozen):
         return content_hash(self.model_dump(mode="json"))
 
     def weight_of(self, check: str) -> float:
-        """The check's part of alpha; none for one that only reports, whose part is then left unused."""
-        return 0.0 if self.margin(check).role == "reported" else self.weights.get(check, 0.0)
+        """The check's part of alpha, or that of `slices` together; none for one that only reports."""
+        deciding = [n for n in self.weights if n == "slices" or self.margin(n).role != "reported"]
+        total = sum(self.weights[name] for name in deciding)
+        return self.weights[check] / total if check in deciding and total else 0.0
 
     def margin(self, check: str, sliced: bool = False) -> Margin:
         """The margin of a check, wider in a slice; of one that makes no sense here, with the role `reported`."""
@@ -117,7 +122,7 @@ class Rules(Frozen):
             bound = 1 - self.minimum_agreement
             return Margin(tolerated=bound, accepted=bound)
         margin: Margin = getattr(self.settings, check)
-        if check in ("score", "shift") and not self.comparable:
+        if check in ("score", "shift", "brier") and not self.comparable:
             margin = margin.model_copy(update={"role": "reported"})
         if sliced:
             factor = self.settings.slice_factor

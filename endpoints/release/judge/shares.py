@@ -21,7 +21,7 @@ from functools import lru_cache
 from math import exp, log, log1p
 from typing import NamedTuple
 
-BEYOND = (1.15, 1.4, 1.8, 2.5, 4.0, 7.0, 15.0, 50.0)
+BEYOND = (1.3, 1.8, 2.5, 4.0, 7.0)
 """Effects of the mixture against "not worse", as multiples of the margin."""
 BELOW = (0.9, 0.75, 0.6, 0.45, 0.3, 0.1)
 """The same against "worse than acceptable"."""

@@ -70,7 +70,7 @@ def combine(weighed: list[Weighed]) -> float:
 
 def _slices(state: State, rules: Rules) -> Iterator[Weighed]:
     deciding = [check for check in SLICED if rules.margin(check).role != "reported"]
-    each = rules.weights.get("slices", 0.0) / max(1, len(rules.slices) * len(deciding))
+    each = rules.weight_of("slices") / max(1, len(rules.slices) * len(deciding))
     for name in rules.slices:
         paired = state.slices.get(name, Paired())
         for check in deciding:
@@ -101,8 +101,11 @@ def _paired(check: str, name: str | None, paired: Paired, rules: Rules, weight: 
         sides: list[Weights] = [counts, betting.mirror(counts)]
     else:
         sides = [counts]
-    worse = shares.log_mean_exp([betting.log_e(side, margin.tolerated, low, "above") for side in sides])
-    acceptable = min(betting.log_e(side, margin.accepted, low, "below") for side in sides)
+    parts = betting.SCORES if check in ("shift", "brier") else betting.SIGNS
+    worse = shares.log_mean_exp(
+        [betting.log_e(side, margin.tolerated, low, "above", parts) for side in sides]
+    )
+    acceptable = min(betting.log_e(side, margin.accepted, low, "below", parts) for side in sides)
     seen = paired.labelled if check in LABELLED else paired.units
     return Weighed(check, name, weight, worse, acceptable, seen)
 
