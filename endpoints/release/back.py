@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from endpoints import registry
 from endpoints.release import operations, transitions
 from endpoints.release.file import ReleaseFile, number, short
-from endpoints.release.operations import Target
 from endpoints.release.serving import broken_glass, models, refuse_undoing, serving
+from endpoints.release.target import Target
 from endpoints.rollout import configs, emergency, timing
 from endpoints.rollout.configs import Kept
 from endpoints.rollout.glass import Glass
@@ -80,12 +80,15 @@ def adopt(target: Target, why: str) -> ReleaseFile:
         )
     glass = broken_glass(target.cloud, target.endpoint)
     told = why if glass is None else f"{why}\n\n{glass.says}"
-    return operations.step(
+    release = operations.step(
         target,
         lambda before: transitions.adopt(before, package.arn, package.version),
         f"{package.version} is live and adopted",
         told,
     )
+    # Where there was nothing to deploy nobody has taken the marks away.
+    refuse_undoing(target.cloud, target.endpoint, target.workload.name, package.arn)
+    return release
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,16 @@
 """`sluice release …`: what is live, what is tried, and the steps between."""
 
+import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from endpoints.release import back, live, operations, serving
+from endpoints.release import back, live, operations, runner, serving
 from endpoints.release.file import ReleaseFile, short
-from endpoints.release.operations import Target
+from endpoints.release.opinion import look
+from endpoints.release.target import Target
 from sluice import output, progress
 from sluice.clock import SystemClock, iso
 from sluice.errors import SluiceError
@@ -33,7 +35,7 @@ def register(app: typer.Typer) -> None:
     )
     commands: tuple[Callable[..., None], ...] = (
         *(status, propose, approve, advance, reject, withdraw, hold, resume),
-        *(rollback, abort, break_glass, adopt, init),
+        *(rollback, abort, break_glass, adopt, init, run),
     )
     for command in commands:
         group.command()(command)
@@ -59,15 +61,17 @@ def describe(target: Target) -> dict[str, Any]:
         "file": str(target.store.path(target.workload.name)),
         "release": release.model_dump(mode="json"),
         "endpoint": None if now is None else now.model_dump(mode="json"),
+        "opinion": None,
         "evidence": None,
         "checks": [],
         "changes": target.store.log(target.workload.name),
         "glass": None if glass is None else glass.says,
     }
     if release.challenger is not None and release.challenger.stage == "shadow" and now is not None:
-        seen, found = operations.shown(target, release)
-        value["evidence"] = seen.model_dump(mode="json")
-        value["checks"] = [check.model_dump() for check in found]
+        seen = look(target, release)
+        value["opinion"] = seen.opinion.model_dump()
+        value["evidence"] = seen.evidence.model_dump(mode="json")
+        value["checks"] = [check.model_dump() for check in seen.checks]
     return value
 
 
@@ -241,6 +245,51 @@ def abort(
         {"endpoint": target.endpoint, "aborted": config, "who": target.who, "why": why},
         f"{target.endpoint}: SageMaker turns {config} back; the old fleet answers",
     )
+
+
+def run(
+    workload: WorkloadName,
+    once: Annotated[bool, typer.Option("--once", help="Take one step, and say which.")] = False,
+    until_idle: Annotated[
+        bool,
+        typer.Option("--until-idle", help="End when nothing is on trial and no approved version waits."),
+    ] = False,
+    every: Annotated[float, typer.Option(min=1, help="Seconds between two looks.")] = 5.0,
+    commit: Commits = False,
+) -> None:
+    """Take releases through shadow and canary without a person, or back out.
+
+    It proposes the newest approved version that was not tried, promotes what the evidence speaks for, and rejects
+    what it speaks against or what SageMaker turned back. `hold` stops it. It may be ended at any moment: it finds its
+    place again by looking.
+    """
+    target = Target.of(workload, commit=commit)
+    if once:
+        step = runner.once(target)
+        output.emit(_said(step), lambda: f"{workload}: {_text(step)}")
+        return
+    said: list[dict[str, Any]] = []
+
+    def tell(step: Any) -> None:
+        if not said or said[-1] != _said(step):
+            said.append(_said(step))
+            output.note(f"{workload}: {_text(step)}")
+
+    runner.run(target, every, tell, until_idle)
+    output.emit(
+        {"steps": said, "release": target.read().model_dump(mode="json")}, lambda: summary(target.read())
+    )
+
+
+def _said(step: Any) -> dict[str, Any]:
+    fields = {"why": step.problem} if isinstance(step, SluiceError) else dataclasses.asdict(step)
+    return {"step": "failed" if isinstance(step, SluiceError) else type(step).__name__.lower(), **fields}
+
+
+def _text(step: Any) -> str:
+    said = _said(step)
+    about = f" {said['version']}" if "version" in said else ""
+    return f"{said['step']}{about}: {said['why']}"
 
 
 def _done(target: Target, act: Any) -> None:

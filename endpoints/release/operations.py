@@ -1,103 +1,15 @@
 """What the commands do to a release: change its file, deploy it, and write down what came of it."""
 
-import getpass
-import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
-from functools import cached_property
-from typing import Any
-
 from endpoints import registry
 from endpoints.plan import plan
-from endpoints.release import checks, evidence, store, transitions
-from endpoints.release.checks import Check
-from endpoints.release.evidence import Evidence
+from endpoints.release import transitions
 from endpoints.release.file import ReleaseFile, short
+from endpoints.release.opinion import look
 from endpoints.release.serving import refuse_undoing
 from endpoints.release.store import Step
-from endpoints.rollout.cloud import Cloud
+from endpoints.release.target import Target
 from endpoints.rollout.marks import REFUSED
-from sluice import aws, naming
-from sluice.clock import Clock, SystemClock
-from sluice.engine import environment, programs, stacks
 from sluice.errors import SluiceError
-from workloads.contract import Workload
-
-CAPTURE_LAG = timedelta(minutes=5)
-"""How long a capture may take to reach S3. SageMaker gives no figure; the emulator flushes every few seconds."""
-LOCAL_CAPTURE_LAG = timedelta(seconds=10)
-
-Deploy = Callable[["Target"], None]
-
-
-def deploy_stack(target: "Target") -> None:
-    """`pulumi up` of the workload's endpoints stack.
-
-    Raises:
-        SluiceError: with Pulumi's own errors, if the endpoint does not end on what the file says.
-    """
-    stacks.up(programs.program("endpoints", target.environment, target.region, target.workload.name))
-
-
-@dataclass(frozen=True)
-class Target:
-    """One release: a workload in an environment.
-
-    Attributes:
-        deploy: brings the endpoint to what the file says; None where somebody else does that.
-        commit: outside of one machine, whether to commit what is changed.
-    """
-
-    workload: Workload
-    environment: str
-    region: str
-    deploy: Deploy | None = deploy_stack
-    commit: bool = False
-    clock: Clock = field(default_factory=SystemClock)
-    who: str = ""
-
-    @classmethod
-    def of(cls, workload: str, deploy: bool = True, commit: bool = False) -> "Target":
-        """The release of the workload in the environment that this shell works on."""
-        return cls(
-            Workload.load(workload),
-            environment.selected(),
-            environment.region(),
-            deploy_stack if deploy else None,
-            commit,
-            who=os.environ.get("SLUICE_ACTOR") or os.environ.get("GITHUB_ACTOR") or getpass.getuser(),
-        )
-
-    @property
-    def endpoint(self) -> str:
-        return naming.endpoint_name(self.workload.name, self.environment)
-
-    @property
-    def store(self) -> store.Store:
-        return store.open(self.environment, self.region)
-
-    @property
-    def capture_lag(self) -> timedelta:
-        return LOCAL_CAPTURE_LAG if self.environment == environment.LOCAL else CAPTURE_LAG
-
-    @cached_property
-    def cloud(self) -> Cloud:
-        """The calls of a rollout."""
-        return Cloud.connect()
-
-    @cached_property
-    def clients(self) -> dict[str, Any]:
-        """boto3 clients by service."""
-        return {service: aws.client(service) for service in ("sagemaker", "s3", "cloudwatch")}
-
-    def read(self) -> ReleaseFile:
-        """What the release file says."""
-        return self.store.read(self.workload.name)
-
-    def change(self, step: Step, summary: str, why: str) -> ReleaseFile:
-        """One step of the file, committed."""
-        return self.store.change(self.workload.name, step, summary, self.who, why, self.commit)
 
 
 def initialise(target: Target, wanted: str | None, why: str) -> ReleaseFile:
@@ -160,37 +72,22 @@ def approve(target: Target, wanted: str | None, why: str) -> registry.Package:
     return package.model_copy(update={"approval": "Approved"})
 
 
-def shown(target: Target, release: ReleaseFile) -> tuple[Evidence, tuple[Check, ...]]:
-    """Evidence and checks of the challenger so far.
-
-    Raises:
-        SluiceError: if there is no challenger.
-    """
-    if release.champion is None or release.challenger is None:
-        raise SluiceError(f"{target.workload.name} has no challenger, so there is nothing to show")
-    seen = evidence.gather(
-        target.endpoint,
-        release.champion,
-        release.challenger,
-        target.clock.now(),
-        target.capture_lag,
-        target.clients,
-    )
-    rules = target.workload.release
-    return seen, checks.check(seen, rules, release.champion.package, release.challenger.package)
-
-
-def advance(target: Target, why: str, force: bool = False) -> ReleaseFile:
+def advance(
+    target: Target, why: str, force: bool = False, expected: ReleaseFile | None = None
+) -> ReleaseFile:
     """From shadow to canary after the checks; from canary to champion once the canary is deployed. Where this
     deploys, one call goes all the way.
 
     Args:
-        force: go on from shadow though a check did not pass; `why` is in the history for ever.
+        force: go on from shadow though the opinion is not pass; `why` is in the history for ever.
+        expected: what the caller decided on; another release in the file is refused.
 
     Raises:
-        SluiceError: if a check did not pass, or SageMaker turned the canary back; then it is rejected.
+        SluiceError: if the opinion is not pass, or SageMaker turned the canary back; then it is rejected.
     """
     release = target.read()
+    _unchanged(release, expected)
+    transitions.refuse_held(release)
     if release.challenger is None or release.challenger.stage == "shadow":
         _whole_glass(target, release)
         release = _to_canary(target, release, why, force)
@@ -206,26 +103,19 @@ def advance(target: Target, why: str, force: bool = False) -> ReleaseFile:
 def _to_canary(target: Target, release: ReleaseFile, why: str, force: bool) -> ReleaseFile:
     uri: str | None = None
     if release.challenger is not None:
-        seen, found = shown(target, release)
-        if not checks.passed(found) and not force:
-            told = "; ".join(
-                f"{check.name} ({check.verdict}): {check.says}" for check in found if check.verdict != "pass"
-            )
+        seen = look(target, release)
+        if seen.opinion.verdict != "pass" and not force:
             raise SluiceError(
-                f"{release.challenger.version} may not leave the shadow stage: {told}",
+                f"{release.challenger.version} may not leave the shadow stage: {seen.opinion.reason}",
                 "Let more requests come, or end it: sluice release reject. --force goes on all the same.",
             )
-        uri = evidence.keep(seen, [check.model_dump() for check in found], target.clients)
-    before = release
+        uri = seen.keep(target)
 
-    def step(now: ReleaseFile) -> ReleaseFile:
-        if now != before:
-            raise SluiceError(
-                "the release file was changed in the meantime", "Look at it and run this again."
-            )
+    def to_canary(now: ReleaseFile) -> ReleaseFile:
+        _unchanged(now, release)
         return transitions.advance(now, target.clock.now(), uri)
 
-    return target.change(step, f"{_challenger(target)} in canary", why)
+    return target.change(to_canary, f"{_challenger(target)} in canary", why)
 
 
 def step(target: Target, step: Step, summary: str, why: str) -> ReleaseFile:
@@ -277,9 +167,18 @@ def turned_back(target: Target, release: ReleaseFile) -> bool:
     return wanted is not None and tags.get(REFUSED, "").rpartition(" ")[2] == wanted.release
 
 
-def reject(target: Target, why: str) -> ReleaseFile:
-    """The challenger leaves and is never deployed again."""
-    return step(target, transitions.reject, f"{_challenger(target)} rejected", why)
+def reject(target: Target, why: str, expected: ReleaseFile | None = None) -> ReleaseFile:
+    """The challenger leaves and is never deployed again.
+
+    Args:
+        expected: what the caller decided on; another release in the file is refused.
+    """
+
+    def rejected(now: ReleaseFile) -> ReleaseFile:
+        _unchanged(now, expected)
+        return transitions.reject(now)
+
+    return step(target, rejected, f"{_challenger(target)} rejected", why)
 
 
 def withdraw(target: Target, why: str) -> ReleaseFile:
@@ -298,6 +197,11 @@ def hold(target: Target, why: str) -> ReleaseFile:
 def resume(target: Target, why: str) -> ReleaseFile:
     """What was held goes on."""
     return target.change(transitions.resume, "goes on", why)
+
+
+def _unchanged(release: ReleaseFile, expected: ReleaseFile | None) -> None:
+    if expected is not None and release != expected:
+        raise SluiceError("the release file was changed in the meantime", "Look at it and run this again.")
 
 
 def _whole_glass(target: Target, release: ReleaseFile) -> None:

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from endpoints.rollout.cloud import Cloud
 from endpoints.rollout.configs import Kept, production
-from endpoints.rollout.glass import Glass, glass_of
+from endpoints.rollout.glass import KEYS, Glass, glass_of
 from endpoints.rollout.marks import REFUSED
 from endpoints.rollout.observe import Observed
 from sluice.config import Frozen
@@ -59,12 +59,17 @@ def broken_glass(cloud: Cloud, endpoint: str) -> Glass | None:
 
 
 def refuse_undoing(cloud: Cloud, endpoint: str, workload: str, package: str) -> None:
-    """
+    """Let a release go on after a broken glass only if its file says what is live; the marks are taken away then.
+
     Raises:
-        SluiceError: if somebody broke the glass and another package than this one is live since.
+        SluiceError: if another package than this one is live since.
     """
-    glass = broken_glass(cloud, endpoint)
-    if glass is None or serving(cloud, endpoint).production == package:
+    seen = cloud.endpoint(endpoint)
+    glass = None if seen.arn is None else glass_of(cloud.tags(seen.arn))
+    if glass is None or seen.arn is None:
+        return
+    if seen.pending is None and serving(cloud, endpoint).production == package:
+        cloud.untag(seen.arn, KEYS)
         return
     raise SluiceError(
         f"{glass.says}. The release of {workload} does not say so yet",

@@ -56,7 +56,7 @@ def propose(release: ReleaseFile, package: str, version: str, now: datetime) -> 
             f"{short(release.challenger.package)} is in {release.challenger.stage}; one challenger is tried at a time",
             f"{short(package)} waits until that one is live, or is rejected or withdrawn.",
         )
-    _refuse_held(release)
+    refuse_held(release)
     withdrawn = tuple(each for each in release.withdrawn if each != package)
     challenger = Challenger(package=package, version=version, stage="shadow", since=now)
     return _with(release.model_copy(update={"withdrawn": withdrawn}), challenger)
@@ -72,7 +72,7 @@ def advance(release: ReleaseFile, now: datetime, evidence: str | None = None) ->
         IllegalTransitionError: without a challenger; while the release is held.
     """
     challenger = _challenger(release, "advance")
-    _refuse_held(release)
+    refuse_held(release)
     if challenger.stage == "shadow":
         step = {"stage": "canary", "since": now, "evidence": evidence or challenger.evidence}
         return _with(release, challenger.model_copy(update=step))
@@ -222,7 +222,11 @@ def _challenger(release: ReleaseFile, step: str) -> Challenger:
     return release.challenger
 
 
-def _refuse_held(release: ReleaseFile) -> None:
+def refuse_held(release: ReleaseFile) -> None:
+    """
+    Raises:
+        IllegalTransitionError: while the release is held.
+    """
     if release.hold is not None:
         raise IllegalTransitionError(
             f"the release is held by {release.hold.by} since {iso(release.hold.since)}: {release.hold.why}",

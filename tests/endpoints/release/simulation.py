@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from endpoints.plan import plan
-from endpoints.release.operations import Target
+from endpoints.release.target import Target
 from endpoints.rollout.plugin import Deployment
 from sluice.clock import ManualClock
 from sluice.errors import SluiceError
@@ -98,7 +98,13 @@ class Simulation:
         self.aws = Aws(self.clock)
         self.resource = Deployment(self.aws.cloud, self.clock)
         self.target = Target(
-            Workload.load("flights"), "local", "us-east-1", self.deploy, clock=self.clock, who="ada"
+            Workload.load("flights"),
+            "local",
+            "us-east-1",
+            self.deploy,
+            self.refresh,
+            clock=self.clock,
+            who="ada",
         )
         clients = {name: _Client(self.aws, name) for name in ("sagemaker", "cloudwatch")}
         self.target.__dict__.update(cloud=self.aws.cloud(), clients=clients)
@@ -111,6 +117,8 @@ class Simulation:
     def deploy(self, target: Target) -> None:
         """`pulumi up`: models first, then the resource, whose check may refuse."""
         self.crash("before the deployment")
+        # The program sets the alarms on the new config, of which there are no values yet.
+        self.aws.alarms = dict.fromkeys(ALARMS, "OK")
         wanted = plan(target.read())
         assert wanted is not None
         for version in (wanted.production, *([wanted.shadow] if wanted.shadow else [])):
@@ -147,6 +155,11 @@ class Simulation:
         self.deployed += 1
         self.crash("before Pulumi writes its state")
         self.inputs, self.state = inputs, {**inputs, **outputs}
+
+    def refresh(self, _: Target) -> None:
+        """`pulumi refresh`."""
+        read = self.resource.read(Context(urn="a::b::c::e"), ENDPOINT, self.state, self.inputs)
+        self.inputs, self.state = ({}, {}) if read is None else (dict(read.inputs), dict(read.outputs))
 
     def tags(self) -> dict[str, str]:
         """Of the endpoint."""

@@ -1,5 +1,6 @@
 """The ways back: rollback through the file, and break glass past it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,18 @@ def test_an_update_under_way_is_turned_back_first(world: Simulation) -> None:
     assert glass.WHAT not in world.tags()
 
 
+def test_broken_twice_and_back_where_it_was_it_is_whole_again(world: Simulation) -> None:
+    smash(world, "1.0")
+    smash(world, "1.1", "1.0 is worse")
+    assert world.tags()[glass.WHY] == "1.0 is worse"
+    before = world.target.read()
+    assert back.adopt(world.target, "seen") == before
+    assert glass.WHAT not in world.tags()
+    world.package(4, "1.2")
+    promote(world, 4)
+    assert world.live() == model_of(arn(4))
+
+
 def test_what_sagemaker_did_not_do_leaves_no_mark(world: Simulation) -> None:
     world.aws.ends.append("alarm")
     with pytest.raises(SluiceError, match="rolled back"):
@@ -188,9 +201,9 @@ def test_rollback_to_any_of_the_history(world: Simulation) -> None:
     [
         (
             0.0,
-            "after about 1 to 2 s, as long as the new fleet took to start in each of the last 3 deployments",
+            r"after about [1-3]( to [1-3])? s, as long as the new fleet took to start in each of the last 3 dep",
         ),
-        (600.0, "after about 10 min, as long as the new fleet took"),
+        (600.0, r"after about 10 min, as long as the new fleet took"),
     ],
 )
 def test_it_says_how_long_it_takes(
@@ -206,7 +219,7 @@ def test_it_says_how_long_it_takes(
     operations.initialise(world.target, None, "start")
     promote(world, 2)
     expected = back.takes(world.target)
-    assert says in expected.says
+    assert re.search(says, expected.says)
     assert "stays another 20 s" in expected.baking
     # What was said is what it takes: up to one look more, whose distance grows with the wait.
     began = world.clock.now()

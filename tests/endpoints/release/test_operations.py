@@ -14,7 +14,8 @@ from endpoints import registry
 from endpoints.plan import plan
 from endpoints.release import live, operations
 from endpoints.release.commands import describe
-from endpoints.release.operations import Target
+from endpoints.release.opinion import look
+from endpoints.release.target import Target
 from endpoints.release.transitions import IllegalTransitionError
 from sluice.clock import ManualClock, iso
 from sluice.errors import SluiceError
@@ -312,8 +313,7 @@ def test_client_errors_that_both_have_are_not_the_shadow_s(rig: Rig) -> None:
     target = shadowing(rig)
     captured(rig.world)
     rig.world.sums |= {("Shadow", "Invocation4XXErrors"): 60, ("AllTraffic", "Invocation4XXErrors"): 60}
-    seen, _ = operations.shown(target, target.read())
-    assert seen.shadow_errors == 0
+    assert look(target, target.read()).evidence.shadow_errors == 0
 
 
 def test_what_sagemaker_turned_back_is_rejected_in_one_commit(rig: Rig) -> None:

@@ -1,0 +1,125 @@
+"""The automatic flow on one machine: look, take the next step, look again. The workflows of a real environment take
+the same steps, one for each event."""
+
+from collections.abc import Callable
+from typing import assert_never
+
+from endpoints import registry
+from endpoints.release import operations
+from endpoints.release.file import ReleaseFile
+from endpoints.release.flow import (
+    Advance,
+    Approve,
+    Ask,
+    Candidate,
+    Deploy,
+    Facts,
+    Propose,
+    Reject,
+    Rules,
+    Step,
+    Wait,
+    deployed,
+    next_step,
+)
+from endpoints.release.opinion import Opinion, opinion
+from endpoints.release.serving import serving
+from endpoints.release.target import Target
+from sluice.errors import SluiceError
+
+Think = Callable[[Target, ReleaseFile], Opinion]
+
+
+def facts(target: Target, release: ReleaseFile, think: Think = opinion) -> Facts:
+    """What there is to see. The evidence is read only where a decision rests on it."""
+    found = registry.packages(target.workload.name, target.clients["sagemaker"])
+    seen = serving(target.cloud, target.endpoint)
+    trying = release.challenger is not None and release.challenger.stage == "shadow"
+    asked = trying and release.hold is None and deployed(release, seen)
+    return Facts(
+        packages=tuple(
+            Candidate(package=each.arn, version=each.version, approved=each.approval == "Approved")
+            for each in found
+            if each.kind == "model" and each.approval != "Rejected"
+        ),
+        serving=seen,
+        opinion=think(target, release) if asked else None,
+    )
+
+
+def once(target: Target, think: Think = opinion) -> Step:
+    """Look, and take the next step; which it was. It may be killed at any moment and begun again.
+
+    Raises:
+        SluiceError: if the step failed; the next look finds what came of it.
+    """
+    release = target.read()
+    rules = Rules(release=target.workload.release, approval=target.workload.approval)
+    step = next_step(release, facts(target, release, think), rules, target.clock.now())
+    take(target, step, release)
+    return step
+
+
+def take(target: Target, step: Step, release: ReleaseFile) -> None:
+    """Do it.
+
+    Args:
+        release: what the step was decided on; if the file says something else by now, nothing is done.
+    """
+    match step:
+        case Approve(package, _, why):
+            operations.approve(target, package, why)
+        case Propose(package, _, why):
+            operations.propose(target, package, why)
+        case Deploy():
+            # Pulumi compares the file with its state. Where the endpoint is another than the state says, because a
+            # run was killed or a hand was at it, there would be nothing to do.
+            target.refresh(target)
+            operations.deploy(target)
+        case Advance(why, force):
+            operations.advance(target, why, force, expected=release)
+        case Reject(why):
+            operations.reject(target, why, expected=release)
+        case Wait() | Ask():
+            pass
+        case _:
+            assert_never(step)
+
+
+def run(
+    target: Target,
+    every: float,
+    tell: Callable[[Step | SluiceError], None],
+    until_idle: bool = False,
+    think: Think = opinion,
+) -> None:
+    """Step after step, with a wait where there is nothing to do; for ever, or until it is idle.
+
+    Args:
+        every: seconds between two looks at something that has to come by itself.
+        tell: is told each step, and each failure, which is tried again.
+        until_idle: end when nothing is on trial and no approved version waits.
+
+    Raises:
+        SluiceError: with `until_idle`, if a person has to decide, or the same failure comes three times in a row.
+    """
+    failures: list[str] = []
+    while True:
+        try:
+            step = once(target, think)
+        except SluiceError as error:
+            tell(error)
+            failures = [*failures, error.problem] if failures[-1:] == [error.problem] else [error.problem]
+            if until_idle and len(failures) >= 3:
+                raise
+            target.clock.sleep(every)
+            continue
+        failures = []
+        tell(step)
+        if until_idle and isinstance(step, Ask):
+            raise SluiceError(f"a person has to decide about {target.workload.name}: {step.why}")
+        if isinstance(step, Wait) and step.idle and until_idle:
+            return
+        if isinstance(step, Wait | Ask | Deploy):
+            # After a deployment too: one that brings nothing about must not be repeated without a breath.
+            target.clock.sleep(every)
