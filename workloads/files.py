@@ -3,7 +3,7 @@
 from pathlib import Path
 
 _SHARED = ("__init__.py", "config.py", "errors.py", "paths.py")
-_CONTRACT = ("__init__.py", "contract.py", "modules.py", "schema.py", "score.py", "files.py")
+_CONTRACT = ("__init__.py", "contract.py", "modules.py", "schema.py", "values.py", "score.py", "files.py")
 _OWN = ("__init__.py", "workload.yaml", "features.py", "model.py", "incumbent.py")
 
 

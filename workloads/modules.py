@@ -167,7 +167,7 @@ class Scorer:
             self._predictor = method(name).load(folder)
 
     def score(self, columns: Columns) -> npt.NDArray[np.float64]:
-        """Scores (n,) of a batch that passed `workloads.schema.check`."""
+        """Scores (n,) of the columns that `workloads.schema.read` found no fault with."""
         if self._incumbent is not None:
             return self._incumbent.decide(columns)
         return self._predictor.predict(self._features.features(columns))

@@ -1,25 +1,36 @@
 """The schema of a request and of a batch, from the same declaration: raw values in, typed columns and problems out.
 
-Numpy only, for it runs in the request path; validation of a batch uses the same rules by mask.
+Numpy only, for it runs in the request path; validation of a batch uses the same rules by mask. A column that is
+plainly good is read once and checked at once; only one that is not goes rule by rule, to say what is wrong where.
 """
 
+import math
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from workloads.contract import InputField
-from workloads.modules import Array, Columns
-
-Mask = npt.NDArray[np.bool_]
-MISSING = (None, "")
-"""An empty CSV cell is a missing value, as null is in JSON."""
-
+from workloads.modules import Array
+from workloads.values import (
+    Mask,
+    listed,
+    moment,
+    moments,
+    number,
+    numbers,
+    objects,
+    quick_moments,
+    quick_numbers,
+    texts,
+)
 
 FEW = 8
 """Up to so many rows are read value by value."""
+
+_HUGE = sys.float_info.max
 
 
 class Violation(NamedTuple):
@@ -54,65 +65,69 @@ def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 def read(
     needed: Iterable[InputField], raw: Mapping[str, Any], rows: int, known: Iterable[str] = ()
 ) -> tuple[dict[str, Array], list[Violation]]:
-    """Typed columns of a batch and everything that is wrong with it.
+    """`Reader(needed, known).read(raw, rows)`, for who reads one batch."""
+    return Reader(needed, known).read(raw, rows)
+
+
+class Reader:
+    """What reads the batches of one version.
 
     Args:
         needed: the fields of the version that is to answer (`Workload.needed`).
-        raw: columns of any sequence or array, each with `rows` values: of JSON or CSV, where numbers may be text,
-            or of Arrow and npy, where they are typed.
-        rows: how many rows there are.
         known: names of fields declared for other versions, which are ignored (`Workload.fields`).
-
-    Returns:
-        The columns of `needed`, as `workloads.modules.Columns` says, and the violations. A column that is missing
-        altogether is one violation of all rows, unless the field is nullable.
     """
-    fields = tuple(needed)
-    if rows <= FEW:
-        # numpy costs a microsecond a call and a rule is several: a request of one row is read five times faster
-        # value by value. Whatever is not plainly good goes the long way, which says what is wrong.
-        plain = _plain(fields, raw, rows, known)
-        if plain is not None:
-            return plain, []
-    columns: dict[str, Array] = {}
-    found: list[Violation] = []
-    everyone = np.arange(rows)
-    for field in fields:
-        if field.name in raw:
-            columns[field.name], bad = coerce(field, raw[field.name])
-            if bad.any():
-                found.append(_not_of_type(field, raw[field.name], bad))
-        else:
-            columns[field.name] = _empty(field, rows)
-            if not field.nullable:
-                found.append(Violation(field.name, "missing", everyone, lambda _: "is missing"))
-                continue
-    wrong = {violation.field: violation.rows for violation in found}
-    found += check(fields, columns, wrong)
-    allowed = {field.name for field in fields} | set(known)
-    for name in raw:
-        if name not in allowed:
-            found.append(
-                Violation(str(name), "unknown", everyone, lambda _: "is not a field of this workload")
-            )
-    return columns, found
 
+    def __init__(self, needed: Iterable[InputField], known: Iterable[str] = ()) -> None:
+        self._fields = tuple(_Field(field) for field in needed)
+        self._allowed = frozenset(field.name for field in self._fields) | frozenset(known)
 
-def check(
-    fields: Iterable[InputField], columns: Columns, skip: Mapping[str, npt.NDArray[np.intp]] | None = None
-) -> list[Violation]:
-    """What the typed columns break: null, range, whole number, category, length. Rows in `skip` were already told."""
-    found: list[Violation] = []
-    for field in fields:
-        column = columns[field.name]
-        told = None if skip is None else skip.get(field.name)
-        for rule, mask, say in _rules(field, column):
-            if told is not None:
-                mask = mask.copy()
-                mask[told] = False
+    def read(self, raw: Mapping[str, Any], rows: int) -> tuple[dict[str, Array], list[Violation]]:
+        """Typed columns of a batch and everything that is wrong with it.
+
+        Args:
+            raw: columns of any sequence or array, each with `rows` values: of JSON or CSV, where numbers may be
+                text, or of Arrow, npy and Parquet, where they are typed.
+            rows: how many rows there are.
+
+        Returns:
+            The columns of the needed fields, as `workloads.modules.Columns` says, and the violations. A column that
+            is missing altogether is one violation of all rows, unless the field is nullable.
+        """
+        few = rows <= FEW
+        columns: dict[str, Array] = {}
+        found: list[Violation] = []
+        for field in self._fields:
+            values = raw.get(field.name)
+            # numpy costs a microsecond a call and a rule is several, so few rows are read value by value.
+            column = None if values is None else field.few(values) if few else field.many(values)
+            if column is None:
+                column = self._thorough(field, raw, rows, found)
+            columns[field.name] = column
+        if not self._allowed.issuperset(raw):
+            found += [
+                Violation(str(name), "unknown", np.arange(rows), lambda _: "is not a field of this workload")
+                for name in raw
+                if name not in self._allowed
+            ]
+        return columns, found
+
+    def _thorough(self, field: "_Field", raw: Mapping[str, Any], rows: int, found: list[Violation]) -> Array:
+        """The column of a field that is not plainly good, with what is wrong added to `found`."""
+        if field.name not in raw:
+            if not field.declared.nullable:
+                found.append(Violation(field.name, "missing", np.arange(rows), lambda _: "is missing"))
+            return field.empty(rows)
+        values = raw[field.name]
+        column, bad = field.coerce(values)
+        told = np.flatnonzero(bad)
+        if told.size:
+            found.append(_not_of_type(field.declared, values, told))
+        for rule, mask, say in _rules(field.declared, column):
+            # Not a second time of a row that has no value of its type.
+            mask[told] = False
             if mask.any():
                 found.append(Violation(field.name, rule, np.flatnonzero(mask), say))
-    return found
+        return column
 
 
 def problems(violations: Iterable[Violation], limit: int = 10) -> list[Problem]:
@@ -132,69 +147,116 @@ def bad_rows(violations: Iterable[Violation], rows: int) -> Mask:
     return bad
 
 
-def coerce(field: InputField, values: Any) -> tuple[Array, Mask]:
-    """One raw column as its type, and where that was impossible (there it is missing)."""
-    if field.numeric:
-        return _numbers(values)
-    if field.type == "timestamp":
-        return _moments(values)
-    return _texts(values)
+class _Field:
+    """One field, with what its checks need laid out: pydantic's attributes cost as much as a comparison."""
 
-
-def _plain(
-    fields: tuple[InputField, ...], raw: Mapping[str, Any], rows: int, known: Iterable[str]
-) -> dict[str, Array] | None:
-    """The columns, if every value is plainly good; None says that somebody has to look."""
-    names = {field.name for field in fields}
-    if not raw.keys() <= names and not raw.keys() <= names | set(known):
-        return None
-    columns: dict[str, Array] = {}
-    for field in fields:
-        values = raw.get(field.name)
-        if values is None and field.name not in raw and field.nullable:
-            columns[field.name] = _empty(field, rows)
-        elif not isinstance(values, list) or len(values) != rows:
-            return None
-        elif field.type == "timestamp":
-            columns[field.name], bad = _moments(values)
-            if bad.any() or (not field.nullable and None in values) or "" in values:
-                return None
-        elif not all(_good_number(field, v) if field.numeric else _good_text(field, v) for v in values):
-            return None
+    def __init__(self, declared: InputField) -> None:
+        self.declared = declared
+        self.name = declared.name
+        self._nullable = declared.nullable
+        self._low = -_HUGE if declared.min is None else declared.min
+        self._high = _HUGE if declared.max is None else declared.max
+        self._whole = declared.type == "integer"
+        self._longest = declared.max_length
+        self._allowed = frozenset((*declared.categories, None) if declared.nullable else declared.categories)
+        self.few: Callable[[Any], Array | None]
+        self.many: Callable[[Any], Array | None]
+        self.coerce: Callable[[Any], tuple[Array, Mask]]
+        if declared.numeric:
+            self.few, self.many, self.coerce = self._few_numbers, self._many_numbers, numbers
+        elif declared.type == "timestamp":
+            self.few, self.many, self.coerce = self._few_moments, self._many_moments, moments
+        elif declared.categories:
+            self.few, self.many, self.coerce = self._few_categories, self._many_categories, texts
         else:
-            columns[field.name] = np.array(values, dtype=np.float64 if field.numeric else object)
-    return columns
+            self.few, self.many, self.coerce = self._few_texts, self._many_texts, texts
 
+    def empty(self, rows: int) -> Array:
+        if self.declared.numeric:
+            return np.full(rows, np.nan)
+        if self.declared.type == "timestamp":
+            return np.full(rows, np.datetime64("NaT"), dtype="datetime64[us]")
+        return np.full(rows, None, dtype=object)
 
-def _good_number(field: InputField, value: Any) -> bool:
-    if value is None:
-        return field.nullable
-    if type(value) is not float and type(value) is not int:
-        return False
-    # NaN fails both comparisons, infinity one of them.
-    low, high = field.min, field.max
-    return (
-        -1e15 < value < 1e15
-        and (low is None or value >= low)
-        and (high is None or value <= high)
-        and (field.type != "integer" or value == int(value))
-    )
+    def _few_numbers(self, values: Any) -> Array | None:
+        out = []
+        for value in listed(values):
+            kind = type(value)
+            if kind is str:
+                read = number(value) if value else None
+                if value and read is None:
+                    return None
+                value = read
+            elif kind is not float and kind is not int and value is not None:
+                return None
+            if value is None or value != value:
+                if not self._nullable:
+                    return None
+                out.append(math.nan)
+            elif not self._low <= value <= self._high or (self._whole and value != int(value)):
+                return None
+            else:
+                out.append(value)
+        return np.array(out, dtype=np.float64)
 
+    def _many_numbers(self, values: Any) -> Array | None:
+        column = quick_numbers(values)
+        if column is None:
+            return None
+        good = column >= self._low
+        good &= column <= self._high
+        if self._whole:
+            good &= np.rint(column) == column
+        count = np.count_nonzero(good)
+        if count == len(column) or (
+            self._nullable and count + np.count_nonzero(np.isnan(column)) == len(column)
+        ):
+            return column
+        return None
 
-def _good_text(field: InputField, value: Any) -> bool:
-    if value is None:
-        return field.nullable
-    if type(value) is not str or not value:
-        return False
-    return value in field.categories if field.categories else len(value) <= field.max_length
+    def _few_moments(self, values: Any) -> Array | None:
+        if isinstance(values, np.ndarray):
+            return self._many_moments(values)
+        out = []
+        for value in values:
+            read = moment(value)
+            if read is None and not (value is None and self._nullable):
+                return None
+            out.append(read)
+        return np.array(out, dtype="datetime64[us]")
 
+    def _many_moments(self, values: Any) -> Array | None:
+        column = quick_moments(values)
+        return None if column is None or (not self._nullable and np.isnat(column).any()) else column
 
-def _empty(field: InputField, rows: int) -> Array:
-    if field.numeric:
-        return np.full(rows, np.nan)
-    if field.type == "timestamp":
-        return np.full(rows, np.datetime64("NaT"), dtype="datetime64[us]")
-    return np.full(rows, None, dtype=object)
+    def _few_texts(self, values: Any) -> Array | None:
+        plain = listed(values)
+        for value in plain:
+            if type(value) is not str:
+                if value is not None or not self._nullable:
+                    return None
+            elif not 0 < len(value) <= self._longest:
+                return None
+        return objects(plain)
+
+    def _many_texts(self, values: Any) -> Array | None:
+        plain = listed(values)
+        present = [value for value in plain if value is not None] if None in plain else plain
+        if (len(present) < len(plain) and not self._nullable) or not set(map(type, present)) <= {str}:
+            return None
+        lengths = set(map(len, present))
+        return None if 0 in lengths or max(lengths, default=0) > self._longest else objects(plain)
+
+    def _few_categories(self, values: Any) -> Array | None:
+        return self._many_categories(values)
+
+    def _many_categories(self, values: Any) -> Array | None:
+        plain = listed(values)
+        try:
+            return objects(plain) if self._allowed.issuperset(plain) else None
+        except TypeError:
+            # A list or an object, which has no hash.
+            return None
 
 
 def _rules(field: InputField, column: Array) -> list[tuple[str, Mask, Callable[[int], str]]]:
@@ -237,94 +299,12 @@ def _listed(categories: tuple[str, ...]) -> str:
     return shown if len(categories) <= 8 else f"{shown} and {len(categories) - 8} more"
 
 
-def _not_of_type(field: InputField, values: Any, bad: Mask) -> Violation:
+def _not_of_type(field: InputField, values: Any, rows: npt.NDArray[np.intp]) -> Violation:
     wanted = {"float": "a number", "integer": "a whole number", "timestamp": "an ISO 8601 moment"}
     noun = wanted.get(field.type, "text")
-    return Violation(
-        field.name, "type", np.flatnonzero(bad), lambda row: f"{_shown(values[row])} is not {noun}"
-    )
+    return Violation(field.name, "type", rows, lambda row: f"{_shown(values[row])} is not {noun}")
 
 
 def _shown(value: Any) -> str:
     text = repr(value.item() if isinstance(value, np.generic) else value)
     return text if len(text) <= 40 else text[:37] + "..."
-
-
-def _numbers(values: Any) -> tuple[Array, Mask]:
-    array = values if isinstance(values, np.ndarray) else None
-    if array is None and not _any(values, (str, bool, list, dict)):
-        try:
-            # None becomes NaN; text and flags must not become numbers unseen, hence the look before.
-            array = np.array(values, dtype=np.float64)
-        except (TypeError, ValueError, OverflowError):
-            array = None
-    if array is not None and array.dtype.kind in "fiu" and array.ndim == 1:
-        return array.astype(np.float64, copy=False), np.zeros(len(array), dtype=bool)
-    size = len(values)
-    out, bad = np.full(size, np.nan), np.zeros(size, dtype=bool)
-    for row, value in enumerate(values):
-        if value in MISSING if not isinstance(value, (list, dict, np.ndarray)) else False:
-            continue
-        number = _number(value)
-        if number is None:
-            bad[row] = True
-        else:
-            out[row] = number
-    return out, bad
-
-
-def _any(values: Any, kinds: tuple[type, ...]) -> bool:
-    return any(isinstance(value, kinds) for value in values)
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, (bool, np.bool_, list, dict, np.ndarray)):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    # "nan" and "inf" are texts that Python reads as numbers; a missing number is null or an empty cell.
-    return None if isinstance(value, str) and not np.isfinite(number) else number
-
-
-def _moments(values: Any) -> tuple[Array, Mask]:
-    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
-        return values.astype("datetime64[us]"), np.zeros(len(values), dtype=bool)
-    size = len(values)
-    out, bad = np.full(size, np.datetime64("NaT"), dtype="datetime64[us]"), np.zeros(size, dtype=bool)
-    for row, value in enumerate(values):
-        if value is None or (isinstance(value, str) and not value):
-            continue
-        moment = _moment(value)
-        if moment is None:
-            bad[row] = True
-        else:
-            out[row] = moment
-    return out, bad
-
-
-def _moment(value: Any) -> np.datetime64 | None:
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-    if not isinstance(value, datetime):
-        return None
-    if value.tzinfo is not None:
-        value = value.astimezone(UTC).replace(tzinfo=None)
-    return np.datetime64(value, "us")
-
-
-def _texts(values: Any) -> tuple[Array, Mask]:
-    listed = values.tolist() if isinstance(values, np.ndarray) else list(values)
-    size = len(listed)
-    out = np.empty(size, dtype=object)
-    bad = np.zeros(size, dtype=bool)
-    for row, value in enumerate(listed):
-        if isinstance(value, str):
-            out[row] = value or None
-        elif value is not None:
-            bad[row] = True
-    return out, bad

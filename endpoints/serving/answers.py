@@ -12,6 +12,9 @@ import orjson
 from endpoints.serving.codecs import ARROW, CONTENT_TYPES, CSV, JSON, NPY
 from endpoints.serving.refusal import RefusedError
 
+_MARKS = frozenset(',"\n\r')
+"""What a CSV cell is quoted for."""
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -30,23 +33,21 @@ def negotiate(accept: str | None, request_type: str) -> str:
     Raises:
         RefusedError: 406 if Accept names none of ours.
     """
-    if not accept or accept == "*/*":
+    if not accept or accept == "*/*" or accept == request_type:
         return request_type
     choices = []
     for position, part in enumerate(accept.split(",")):
         media, *parameters = (piece.strip().lower() for piece in part.split(";"))
         choices.append((-_quality(parameters), position, media))
-    for negative, _, media in sorted(choices):
-        if negative == 0:
-            continue
-        if media in CONTENT_TYPES:
-            return media
-        if media == "*/*" or (media.endswith("/*") and request_type.startswith(media[:-1])):
-            return request_type
-        if media.endswith("/*"):
-            for known in CONTENT_TYPES:
-                if known.startswith(media[:-1]):
-                    return known
+    refused = {media for quality, _, media in choices if quality == 0}
+    # The request's own type first: a wildcard leaves the choice to us.
+    ours = [known for known in (request_type, *CONTENT_TYPES) if known not in refused]
+    for quality, _, media in sorted(choices):
+        for known in ours:
+            if quality and (
+                media in (known, "*/*") or (media.endswith("/*") and known.startswith(media[:-1]))
+            ):
+                return known
     raise RefusedError(406, f"none of {accept[:200]!r} can be given; there are {', '.join(CONTENT_TYPES)}")
 
 
@@ -77,14 +78,16 @@ def _encode_json(answer: Predictions) -> bytes:
 
 
 def _encode_csv(answer: Predictions) -> bytes:
-    rows = zip(answer.ids, answer.scores.tolist(), answer.decisions.tolist(), strict=True)
-    lines = [f"{_quoted(i)},{score!r},{'true' if decision else 'false'}\n" for i, score, decision in rows]
+    ids = list(map(str, answer.ids))
+    if not _MARKS.isdisjoint("".join(ids)):
+        ids = [_quoted(text) for text in ids]
+    rows = zip(ids, answer.scores.tolist(), answer.decisions.tolist(), strict=True)
+    lines = [f"{i},{score!r},{'true' if decision else 'false'}\n" for i, score, decision in rows]
     return "".join(lines).encode()
 
 
-def _quoted(value: Any) -> str:
-    text = str(value)
-    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\n\r') else text
+def _quoted(text: str) -> str:
+    return text if _MARKS.isdisjoint(text) else '"' + text.replace('"', '""') + '"'
 
 
 def _encode_npy(answer: Predictions) -> bytes:

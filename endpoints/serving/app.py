@@ -64,7 +64,9 @@ class Application:
         type; only then is the container ready. A failure is kept: `/ping` names it and never says 200."""
         try:
             served = self._loader()
-            for content_type, body in bodies(served, (1, 64)):
+            for content_type, body in bodies(served, (1, min(64, self._limits.max_rows))):
+                if len(body) > self._limits.max_bytes:
+                    continue
                 status, answer, _ = self._answer(served, _request_of(content_type, body))
                 if status != 200:
                     raise RuntimeError(f"warm-up as {content_type} was answered {status}: {answer.decode()}")
@@ -130,6 +132,9 @@ class Application:
     def _answer(self, served: Served, environ: Mapping[str, Any]) -> tuple[int, bytes, tuple[str, int]]:
         """Status, body, and the body's content type with the number of rows predicted."""
         try:
+            encoding = environ.get("HTTP_CONTENT_ENCODING") or "identity"
+            if encoding.lower() != "identity":
+                raise RefusedError(415, f"the body is encoded as {encoding[:40]!r}; send it as it is")
             sent = environ.get("CONTENT_TYPE") or JSON
             accepted = negotiate(environ.get("HTTP_ACCEPT"), media_type(sent)[0])
             table = decode(sent, self._read(environ), served.names, self._limits.max_rows)

@@ -18,6 +18,7 @@ SHARED = tuple(
         "workloads/contract.py",
         "workloads/modules.py",
         "workloads/schema.py",
+        "workloads/values.py",
     )
 )
 NOT_SERVED = frozenset({"image.py"})

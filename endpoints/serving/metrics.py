@@ -4,13 +4,14 @@ SageMaker's detailed observability scrapes `/metrics` on the container's port; o
 worker writes its counts into a file of its own and any of them sums all.
 """
 
+import mmap
 import os
 import threading
-from collections.abc import Mapping
+from array import array
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 CODES = (200, 400, 404, 405, 406, 413, 415, 500, 503)
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -21,6 +22,7 @@ _ROWS = _SUM + 1
 _IN_FLIGHT = _ROWS + 1
 _READY = _IN_FLIGHT + 1
 _SIZE = _READY + 1
+_CODE = {code: index for index, code in enumerate(CODES)}
 
 
 class Metrics:
@@ -33,13 +35,14 @@ class Metrics:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._values: npt.NDArray[np.float64]
-        if folder is None:
-            self._values = np.zeros(_SIZE)
-        else:
-            self._values = np.memmap(
-                folder / f"{os.getpid()}.counts", dtype=np.float64, mode="w+", shape=(_SIZE,)
-            )
+        zeros = array("d", bytes(8 * _SIZE))
+        self._values: memoryview[float] = memoryview(zeros)
+        if folder is not None:
+            # Shared memory, so that a count is a store and never a call to the system.
+            with (folder / f"{os.getpid()}.counts").open("w+b") as file:
+                file.write(zeros.tobytes())
+                file.flush()
+                self._values = memoryview(mmap.mmap(file.fileno(), 8 * _SIZE)).cast("d")
 
     def ready(self) -> None:
         """This worker can answer."""
@@ -58,25 +61,24 @@ class Metrics:
 
     def finished(self, code: int, seconds: float, rows: int) -> None:
         """That request is answered with `code`; `rows` were predicted."""
-        bucket = int(np.searchsorted(BUCKETS, seconds))
+        bucket = bisect_left(BUCKETS, seconds)
         with self._lock:
             self._values[_IN_FLIGHT] -= 1
-            self._values[CODES.index(code)] += 1
+            self._values[_CODE[code]] += 1
             self._values[_LATENCY + bucket] += 1
             self._values[_SUM] += seconds
             self._values[_ROWS] += rows
 
-    def _total(self) -> npt.NDArray[np.float64]:
+    def _total(self) -> Sequence[float]:
         if self._folder is None:
             with self._lock:
-                return self._values.copy()
-        files = sorted(self._folder.glob("*.counts"))
-        parts = [np.fromfile(file, dtype=np.float64, count=_SIZE) for file in files]
-        total = np.zeros(_SIZE)
-        for part in parts:
+                return self._values.tolist()
+        total = [0.0] * _SIZE
+        for file in sorted(self._folder.glob("*.counts")):
+            content = file.read_bytes()
             # A worker that has only just made its file has not filled it.
-            if part.size == _SIZE:
-                total += part
+            if len(content) == 8 * _SIZE:
+                total = [one + other for one, other in zip(total, array("d", content), strict=True)]
         return total
 
     def render(self, model: Mapping[str, str]) -> bytes:
@@ -89,7 +91,7 @@ class Metrics:
             if total[index] or code == 200
         ]
         lines.append("# TYPE sluice_request_seconds histogram")
-        cumulative = np.cumsum(total[_LATENCY : _LATENCY + len(BUCKETS) + 1]).astype(int)
+        cumulative = list(accumulate(map(int, total[_LATENCY : _LATENCY + len(BUCKETS) + 1])))
         for bound, count in zip((*BUCKETS, "+Inf"), cumulative, strict=True):
             lines.append(f'sluice_request_seconds_bucket{{le="{bound}"}} {count}')
         lines.append(f"sluice_request_seconds_sum {total[_SUM]:.6f}")

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +13,7 @@ from endpoints.serving.refusal import RefusedError
 from sluice.errors import SluiceError
 from workloads.contract import InputField, Workload
 from workloads.modules import Array, Columns, Scorer
-from workloads.schema import problems, read
-
-_NUMBERS = frozenset({float, int, type(None)})
+from workloads.schema import Reader, problems
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,13 @@ class Served:
         return Names(
             ordered=tuple(field.name for field in self.needed),
             known=frozenset(self.workload.fields),
+            numeric=frozenset(field.name for field in self.workload.input if field.numeric),
         )
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What checks a request."""
+        return Reader(self.needed, self.workload.fields)
 
     def checked(self, table: Table) -> dict[str, Array]:
         """The typed columns that this version needs.
@@ -63,12 +66,7 @@ class Served:
         Raises:
             RefusedError: 400 naming the first rows and fields that break the schema.
         """
-        raw = dict(table.columns)
-        for field in self.needed:
-            values = raw.get(field.name)
-            if field.numeric and isinstance(values, list):
-                raw[field.name] = _numbers(values)
-        columns, found = read(self.needed, raw, table.rows, self.workload.fields)
+        columns, found = self.reader.read(table.columns, table.rows)
         if found:
             raise RefusedError(400, "; ".join(map(str, problems(found, limit=3))))
         return columns
@@ -100,20 +98,3 @@ def load(workload: str, folder: Path) -> Served:
             f"the model in {folder} is one of {scorer.workload.name}, and this container serves {workload}"
         )
     return Served(scorer)
-
-
-def _numbers(values: list[Any]) -> list[Any] | Array:
-    """The column as numbers at once, where it surely is one; else unchanged, for the schema to say what is wrong
-    row by row, which takes a hundred times as long."""
-    kinds = set(map(type, values))
-    try:
-        if kinds <= _NUMBERS:
-            return np.array(values, dtype=np.float64)
-        if kinds == {str}:
-            numbers = np.array([float(value) if value else np.nan for value in values])
-            # Python reads "nan" and "inf" as numbers, which the schema refuses.
-            if np.count_nonzero(np.isfinite(numbers)) == sum(1 for value in values if value):
-                return numbers
-    except (ValueError, OverflowError):
-        pass
-    return values

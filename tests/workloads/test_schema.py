@@ -99,19 +99,54 @@ def test_typed_arrays_and_lists_read_the_same(values):
     assert schema.problems(a) == schema.problems(b)
 
 
-@given(
-    st.lists(
-        st.one_of(st.none(), st.floats(), st.integers(-7, 7), st.sampled_from(["", "1", "x"])), max_size=8
-    )
+FIELDS = (
+    NUMBER,
+    NUMBER.model_copy(update={"nullable": True}),
+    NUMBER.model_copy(update={"type": "integer"}),
+    InputField(name="x", type="integer", nullable=True),
+    InputField(name="x", type="string", max_length=3),
+    InputField(name="x", type="string", max_length=3, nullable=True),
+    InputField(name="x", type="category", categories=("a", "1")),
+    InputField(name="x", type="category", categories=("a", "1"), nullable=True),
+    InputField(name="x", type="timestamp"),
+    InputField(name="x", type="timestamp", nullable=True),
 )
-def test_few_rows_and_many_read_the_same(values):
-    for field in (
-        NUMBER,
-        NUMBER.model_copy(update={"nullable": True}),
-        NUMBER.model_copy(update={"type": "integer"}),
-    ):
-        few, a = schema.read([field], {"x": values}, len(values))
-        padded = [*values, *[0.0] * 9]
-        many, b = schema.read([field], {"x": padded}, len(padded))
-        np.testing.assert_array_equal(few["x"], many["x"][: len(values)])
-        assert list(map(str, schema.problems(a))) == list(map(str, schema.problems(b)))
+MOMENTS = ["2013-07-01T12:00:00Z", "2013-07-01T12:00:00+02:00", "2013-02-30T12:00:00Z", "2013-07-01"]
+anything = st.one_of(
+    st.none(),
+    st.floats(),
+    st.integers(-7, 7),
+    st.booleans(),
+    st.sampled_from(["", "1", " 2", "x", "a", "long text", "nan", "1e999", 10**400, *MOMENTS]),
+    st.lists(st.integers(), max_size=1),
+)
+alike = st.one_of(
+    *(st.lists(kind, min_size=1, max_size=8) for kind in (anything, st.floats(-6, 6), st.sampled_from("a1b")))
+)
+
+
+@given(st.sampled_from(FIELDS), alike, st.booleans())
+def test_few_rows_and_many_read_the_same(field, values, typed):
+    """Whatever comes: value by value, at once, and rule by rule give the same columns and the same words."""
+    if typed:
+        values = [float(value) if type(value) in (int, float) and value < 1e9 else 0.0 for value in values]
+    as_sent = (lambda column: np.array(column)) if typed else list
+    few, a = schema.read([field], {"x": as_sent(values)}, len(values))
+    many, b = schema.read([field], {"x": as_sent(values * 9)}, len(values) * 9)
+    np.testing.assert_array_equal(np.tile(few["x"], 9), many["x"])
+    assert few["x"].dtype == many["x"].dtype
+    assert list(map(str, schema.problems(a, 100))) == [
+        str(p) for p in schema.problems(b, 100) if p.row < len(values)
+    ]
+    # What goes the quick way must be what the thorough way finds nothing wrong with.
+    field_, found = schema._Field(field), []
+    thorough = schema.Reader([field])._thorough(field_, {"x": as_sent(values)}, len(values), found)
+    np.testing.assert_array_equal(few["x"], thorough)
+    assert list(map(str, schema.problems(a, 100))) == list(map(str, schema.problems(found, 100)))
+
+
+def test_fields_of_other_versions_are_ignored_and_unknown_ones_told():
+    reader = schema.Reader([NUMBER], ["x", "later"])
+    assert reader.read({"x": [1.0], "later": ["anything"]}, 1)[1] == []
+    _, found = reader.read({"x": [1.0], "never": [1]}, 1)
+    assert [str(p) for p in schema.problems(found)] == ["row 0, field never: is not a field of this workload"]

@@ -58,8 +58,8 @@ def features(columns: Columns) -> npt.NDArray[np.float32]:
             # How much worse this flight is off than its neighbours: its own trouble, or the airport's.
             x[:, position] = columns["dep_delay"] - columns["origin_delay_1h"]
         elif name in _CODES:
-            code = _CODES[name]
-            x[:, position] = [code.get(value, np.nan) for value in columns[name].tolist()]
+            # None, which a value without a code gets, becomes NaN.
+            x[:, position] = np.array(list(map(_CODES[name].get, columns[name].tolist())), dtype=np.float32)
         else:
             x[:, position] = columns[name]
     return x

@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 
 from endpoints.serving.answers import Predictions, encode, negotiate
 from endpoints.serving.bodies import ENCODERS
-from endpoints.serving.codecs import ARROW, CONTENT_TYPES, CSV, JSON, NPY, Names, Table, decode
+from endpoints.serving.codecs import (
+    ARROW,
+    CONTENT_TYPES,
+    CSV,
+    JSON,
+    NPY,
+    Names,
+    Table,
+    _thorough_csv,
+    decode,
+    quick_csv,
+)
 from endpoints.serving.refusal import RefusedError
 from workloads.contract import InputField
 from workloads.schema import problems, read
@@ -25,7 +36,11 @@ FIELDS = (
     InputField(name="n", type="integer", min=-100, max=100),
     InputField(name="kind", type="category", categories=("a", "b,c")),
 )
-NAMES = Names(tuple(field.name for field in FIELDS), frozenset({"id", "at", "x", "n", "kind", "later"}))
+NAMES = Names(
+    tuple(field.name for field in FIELDS),
+    frozenset({"id", "at", "x", "n", "kind", "later"}),
+    frozenset({"x", "n"}),
+)
 
 # What a line of CSV and an npy string can hold: no NUL, which numpy strips at the end of a text.
 texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs",)), min_size=1, max_size=30)
@@ -110,6 +125,9 @@ REFUSALS: dict[str, tuple[str, bytes, int, str]] = {
     "another type": ("application/x-parquet", b"x", 415, "application/x-parquet"),
     "no type": ("", b"x", 415, "none"),
     "no JSON": (JSON, b"{", 400, "no JSON"),
+    "another charset": ("text/csv; charset=latin-1", b"id\na\n", 415, "'latin-1' is not utf-8"),
+    "no body": (JSON, b"", 400, "no body"),
+    "NaN": (JSON, b'{"instances": [{"x": NaN}]}', 400, "a missing value is null, not NaN"),
     "a list": (JSON, b"[]", 400, "instances"),
     "a row that is a list": (JSON, b'{"instances": [[1]]}', 400, "row 0 must be an object"),
     "no rows": (JSON, b'{"instances": []}', 400, "no rows"),
@@ -165,6 +183,93 @@ def test_csv_without_header_is_in_the_schema_s_order() -> None:
     assert decode("text/csv; header=absent", b"id,2013-07-01T12:00:00Z,,3,a\n", NAMES, 5).rows == 1
 
 
+numbers = (
+    st.none()
+    | st.integers(-9, 9).map(str)
+    | st.floats().map(str)
+    | st.sampled_from([" 1 ", "1_0", "x", "1e3"])
+)
+cells = st.text(st.characters(codec="utf-8", exclude_characters=",\n\r"), max_size=4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    lines=st.lists(st.tuples(cells, cells, numbers, numbers, cells), min_size=1, max_size=12),
+    header=st.booleans(),
+    end=st.sampled_from(["\n", "\r\n"]),
+    spoiled=st.none() | st.tuples(st.integers(0, 200), st.sampled_from(["\n", ",", "\r", '"', " ", "\x00"])),
+)
+def test_csv_read_at_once_is_that_read_cell_by_cell(
+    lines: list[tuple[str | None, ...]], header: bool, end: str, spoiled: tuple[int, str] | None
+) -> None:
+    text = end.join(",".join(cell or "" for cell in line) for line in lines) + end
+    text = f"id,at,x,n,kind{end}{text}" if header else text
+    if spoiled:
+        text = text[: spoiled[0]] + spoiled[1] + text[spoiled[0] :]
+    body = text.encode()
+    try:
+        thorough = _thorough_csv(body, NAMES, {}, 100)
+        expected = read(FIELDS, thorough.columns, thorough.rows, NAMES.known)
+    except RefusedError as refused:
+        try:
+            assert quick_csv(body, NAMES, {}, 100) is None
+        except RefusedError as also:
+            assert also.problem == refused.problem
+        return
+    quick = quick_csv(body, NAMES, {}, 100)
+    if quick is None:
+        return
+    assert quick.rows == thorough.rows
+    columns, found = read(FIELDS, quick.columns, quick.rows, NAMES.known)
+    assert list(map(str, problems(found, 99))) == list(map(str, problems(expected[1], 99)))
+    for name, column in columns.items():
+        np.testing.assert_array_equal(column, expected[0][name])
+
+
+def test_a_long_csv_is_read_at_once() -> None:
+    rows = [{**ROW, "id": f"r{n}", "x": None if n % 2 else n / 7} for n in range(500)]
+    body = ENCODERS[CSV](rows)
+    assert quick_csv(body, NAMES, {}, 1000) is not None
+    assert typed(decode(CSV, body, NAMES, 1000)) == typed(decode(JSON, ENCODERS[JSON](rows), NAMES, 1000))
+    quoted = body.replace(b",a\r", b',"b,c"\r')
+    assert typed(decode(CSV, quoted, NAMES, 1000))["kind"] == ["b,c"] * 500
+    assert typed(decode(CSV, b"\xef\xbb\xbf" + body, NAMES, 1000))["id"][499] == "r499"
+
+
+def test_a_newline_in_quotes_and_a_byte_order_mark_are_read() -> None:
+    body = '\ufeffid,at,x,n,kind\n"a\nb",2013-07-01T12:00:00Z,,3,a\n'.encode()
+    assert typed(decode(CSV, body, NAMES, 5))["id"] == ["a\nb"]
+    sent = b"\xef\xbb\xbf" + ENCODERS[JSON]([ROW])
+    assert decode("application/json; charset=UTF-8", sent, NAMES, 5).rows == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "wrong"),
+    [
+        (pa.timestamp("ns"), 1_372_680_000_000_000_001, False),
+        (pa.timestamp("ms", "UTC"), 1_372_680_000_000, False),
+        (pa.timestamp("s"), 2**60, True),
+        (pa.timestamp("us"), None, True),
+    ],
+)
+def test_arrow_moments_of_any_unit(kind: Any, value: int | None, wrong: bool) -> None:
+    body = arrow(pa.table({"at": pa.array([value], kind)}))
+    table = decode(ARROW, body, NAMES, 5)
+    columns, found = read(FIELDS[1:2], table.columns, table.rows)
+    assert [str(p) for p in problems(found)] == (
+        [] if not wrong else [str(p) for p in problems(found) if p.field == "at"]
+    )
+    assert bool(found) == wrong
+    if not wrong:
+        assert columns["at"][0] == np.datetime64("2013-07-01T12:00:00")
+
+
+def test_arrow_texts_of_any_kind() -> None:
+    for kind in (pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())):
+        body = arrow(pa.table({"id": pa.array(["a", None], kind)}))
+        assert decode(ARROW, body, NAMES, 5).columns["id"] == ["a", None]
+
+
 def test_arrow_nulls_are_missing() -> None:
     columns = {
         "id": pa.array(["a", "b"]),
@@ -189,6 +294,9 @@ def test_arrow_nulls_are_missing() -> None:
         ("application/*", CSV, JSON),
         ("text/*", CSV, CSV),
         ("text/csv;q=0, */*;q=0.1", JSON, JSON),
+        ("text/csv;q=0, */*;q=0.1", CSV, JSON),
+        ("Text/CSV; charset=utf-8", JSON, CSV),
+        ("*/*;q=0.5, application/json;q=0.4", CSV, CSV),
     ],
 )
 def test_accept_chooses(accept: str | None, sent: str, given: str) -> None:
