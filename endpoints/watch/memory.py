@@ -1,0 +1,185 @@
+"""What the watch remembers between looks, and how it is kept: one object, replaced only by who read it last."""
+
+import gzip
+import json
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+from pydantic import AwareDatetime
+
+from endpoints.release.judge import Reference, Rules, State, start
+from endpoints.release.judge.state import VERSION
+from endpoints.watch.intake import Cursor
+from endpoints.watch.subject import Subject
+from sluice.config import Frozen
+from sluice.errors import SluiceError
+
+BINS = 20
+POINTS = 400
+
+
+class Point(Frozen):
+    """The judge after one look: log10 of e-values, combined and by check; in a slice, `check of slice`."""
+
+    moment: AwareDatetime
+    log10_e: float
+    checks: dict[str, float]
+    pairs: int
+    outcome: str
+
+
+class Change(Frozen):
+    """The verdict became another."""
+
+    moment: AwareDatetime
+    outcome: str
+    why: str
+
+
+class Tally(Frozen):
+    """What the watch counted beside the judge.
+
+    Attributes:
+        joined_by_id, joined_by_payload: requests.
+        unmatched: requests of production whose other half did not come; `lost` are those of the shadow.
+        other_versions: answers of versions that are not on trial.
+        unlabelled: rows whose label did not come in time; `unsampled` halvings of the rows kept for labels.
+    """
+
+    objects: int = 0
+    requests: int = 0
+    joined_by_id: int = 0
+    joined_by_payload: int = 0
+    unmatched: int = 0
+    lost: int = 0
+    unreadable: int = 0
+    other_versions: int = 0
+    labels: int = 0
+    unlabelled: int = 0
+    halvings: int = 0
+
+    def plus(self, **more: int) -> "Tally":
+        """With more of some."""
+        return self.model_copy(update={name: getattr(self, name) + count for name, count in more.items()})
+
+
+class Memory(Frozen):
+    """The watch after some looks.
+
+    Attributes:
+        version: of the judge; what another version began is not continued.
+        until: of the rows; `minutes` is that of the metrics.
+        began: the first answer of the shadow: from then on requests are mirrored.
+        halves, unlabelled: see `waiting`.
+        labels_read: label objects by key, each with a mark of what was read.
+        scores: of champion and challenger in `BINS` bins from 0 to 1, for the report.
+        sample: scores of the champion until there are enough for a reference.
+    """
+
+    version: int = VERSION
+    subject: Subject
+    looks: int = 0
+    until: AwareDatetime
+    minutes: AwareDatetime
+    began: AwareDatetime | None = None
+    cursors: dict[str, Cursor] = {}
+    halves: dict[str, Any] = {}
+    unlabelled: dict[str, Any] = {}
+    labels_read: dict[str, str] = {}
+    reference: Reference = Reference()
+    sample: tuple[float, ...] = ()
+    judge: State
+    tally: Tally = Tally()
+    scores: tuple[tuple[float, ...], tuple[float, ...]] = ((0.0,) * BINS, (0.0,) * BINS)
+    path: tuple[Point, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+
+def fresh(subject: Subject, rules: Rules) -> Memory:
+    """Before the first look."""
+    since: datetime = subject.since
+    return Memory(
+        subject=subject,
+        until=since,
+        minutes=since.replace(second=0, microsecond=0),
+        judge=start(rules),
+    )
+
+
+def thinned(path: tuple[Point, ...]) -> tuple[Point, ...]:
+    """At most `POINTS`: every other one goes, but not the first, the last, or one with another outcome than before."""
+    if len(path) <= POINTS:
+        return path
+    kept = [
+        point
+        for place, point in enumerate(path)
+        if place % 2 == 0 or place == len(path) - 1 or point.outcome != path[place - 1].outcome
+    ]
+    return tuple(kept)
+
+
+class ConflictError(Exception):
+    """Another look was quicker."""
+
+
+class Keeper:
+    """Reads and writes the memory of a subject in S3."""
+
+    def __init__(self, s3: Any, subject: Subject) -> None:
+        self._s3, self._subject = s3, subject
+        self._key = subject.key("state.json.gz")
+        self._etag: str | None = None
+
+    def load(self, rules: Rules) -> Memory:
+        """The memory; a new one before the first look.
+
+        Raises:
+            SluiceError: if another version of the judge wrote it.
+        """
+        try:
+            found = self._s3.get_object(Bucket=self._subject.bucket, Key=self._key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
+                raise
+            self._etag = None
+            return fresh(self._subject, rules)
+        self._etag = found["ETag"]
+        value = json.loads(gzip.decompress(found["Body"].read()))
+        if value.get("version") != VERSION:
+            raise SluiceError(
+                f"the evidence of {self._subject.id} was gathered by version {value.get('version')} of the judge, "
+                f"and this is {VERSION}",
+                "Begin it anew: withdraw the challenger and propose it again.",
+            )
+        return Memory.model_validate(value)
+
+    def save(self, memory: Memory) -> None:
+        """Write it, if nobody did since it was read.
+
+        Raises:
+            ConflictError: if somebody did; the look is then lost, and belongs to the other.
+        """
+        condition = {"IfNoneMatch": "*"} if self._etag is None else {"IfMatch": self._etag}
+        body = gzip.compress(memory.model_dump_json().encode(), mtime=0)
+        try:
+            answer = self._s3.put_object(
+                Bucket=self._subject.bucket,
+                Key=self._key,
+                Body=body,
+                ContentType="application/gzip",
+                **encryption(self._subject),
+                **condition,
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict", "412"):
+                raise ConflictError(self._subject.id) from error
+            raise
+        self._etag = answer["ETag"]
+
+
+def encryption(subject: Subject) -> dict[str, str]:
+    """How an object of the watch is encrypted: as the captures beside it."""
+    if subject.kms_key_arn is None:
+        return {}
+    return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": subject.kms_key_arn}
