@@ -1,0 +1,198 @@
+"""A platform that is killed at each of its stages comes up all the same, and is then as good as any: a version with
+other features goes through its whole release on it, under steady traffic, without losing a request."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from endpoints.serving.bodies import ENCODERS
+from tests.e2e.reading import answered_by, captured, features, flights, image
+from tests.e2e.world import ENDPOINT, World, wait
+
+pytestmark = pytest.mark.e2e
+
+TOUR = "tour:\n"
+SECOND_STOP = '  - {version: "1.1", train_until: 2013-05-01, evaluated_until: 2013-05-15}\n'
+
+
+@pytest.mark.parametrize(
+    ("stack", "title", "tree"),
+    [
+        ("sluice-account-local", "account (local)", False),
+        ("sluice-platform-local", "platform (local)", True),
+        ("sluice-pipelines-local-flights", "pipelines of flights", False),
+        ("sluice-endpoints-local-flights", "endpoints of flights", True),
+    ],
+    ids=["account", "platform", "pipelines", "endpoints"],
+)
+def test_killed_while_a_program_is_deployed(world: World, stack: str, title: str, tree: bool) -> None:
+    """`sluice` alone, so that Pulumi goes on as an orphan, or everything but the emulator. The next test's `up` has to
+    mend it."""
+    running = world.start("up", "--no-tour")
+    log = world.local / "run" / f"{stack}.events"
+
+    def resources_are_being_made() -> bool:
+        return f"▸ {title}" in running.said and log.exists() and log.read_text().count('"op":"create"') >= 3
+
+    running.until(resources_are_being_made, 120, f"resources of {title}")
+    world.kill(running, tree=tree)
+
+
+def test_up_mends_what_was_killed(world: World) -> None:
+    done = world.sluice("up", "--no-tour").ok()
+    assert len(done["programs"]) == 4
+    # The last kill took Pulumi with it, so its lock and its pending operations were left.
+    assert done["programs"][-1]["recovered"]
+    _assert_nothing_is_there_twice(world)
+
+
+def test_killed_during_a_training(world: World) -> None:
+    world.edit("workloads/flights/workload.yaml", (SECOND_STOP, ""))
+    running = world.start("up")
+    sagemaker = world.client("sagemaker")
+
+    def trains() -> bool:
+        executions = sagemaker.list_pipeline_executions(PipelineName="flights-training")
+        for execution in executions["PipelineExecutionSummaries"]:
+            steps = sagemaker.list_pipeline_execution_steps(
+                PipelineExecutionArn=execution["PipelineExecutionArn"]
+            )["PipelineExecutionSteps"]
+            return any(step["StepName"] == "Prepare" for step in steps)
+        return False
+
+    running.until(trains, 240, "the first training")
+    world.kill(running, tree=True)
+
+
+def test_killed_during_a_canary(world: World) -> None:
+    running = world.start("up")
+
+    def canary() -> bool:
+        release = world.release()
+        return bool(release["challenger"]) and (
+            release["challenger"]["stage"] == "canary" and world.live()["EndpointStatus"] == "Updating"
+        )
+
+    running.until(canary, 240, "the first canary")
+    world.kill(running, tree=True)
+
+
+def test_up_goes_on_where_the_killed_one_was(world: World) -> None:
+    done = world.sluice("up", seconds=400).ok()
+    assert [program["changed"] for program in done["programs"][:3]] == [False] * 3
+    assert "version 1.0" in done["tours"]["flights"]["live"]
+    assert world.live()["EndpointStatus"] == "InService"
+    release = world.release()
+    assert release["champion"]["version"] == "1.0"
+    assert release["challenger"] is None and not release["rejected"]
+    _assert_nothing_is_there_twice(world)
+    # The training was joined, not begun anew, and registered once.
+    executions = world.client("sagemaker").list_pipeline_executions(PipelineName="flights-training")
+    assert [each["PipelineExecutionStatus"] for each in executions["PipelineExecutionSummaries"]] == [
+        "Succeeded"
+    ]
+    versions = Counter(package["CustomerMetadataProperties"]["version"] for package in world.packages())
+    assert versions == {"0": 1, "1.0": 1}
+    [variant] = world.live()["ProductionVariants"]
+
+    def no_process_is_left_over() -> bool:
+        work = [command for command in world.alive().values() if "-m emulator" not in command]
+        assert all("-m endpoints.serving serve" in command for command in work)
+        return len(work) == variant["CurrentInstanceCount"]
+
+    wait(no_process_is_left_over, 30, "as many serving processes as instances")
+
+
+def test_other_features_are_trained_as_a_new_method(world: World) -> None:
+    world.edit(
+        "workloads/flights/features.py",
+        ('    "excess_delay",\n)', '    "excess_delay",\n    "pace",\n)'),
+        (
+            "        elif name in _CODES:",
+            '        elif name == "pace":\n'
+            '            x[:, position] = columns["distance"] / columns["scheduled_duration"]\n'
+            "        elif name in _CODES:",
+        ),
+    )
+    world.edit("workloads/flights/workload.yaml", ("\nmethod: 1\n", "\nmethod: 2\n"))
+    world.sluice("images", "push", "flights").ok()
+    assert world.sluice("stack", "up", "pipelines").ok()["changed"]
+    trained = world.sluice(
+        "train", "flights", "--train-until", "2013-04-01", "--evaluate-until", "2013-04-15"
+    ).ok()
+    assert (trained["version"], trained["change"]) == ("2.0", "method")
+    world.sluice("release", "approve", "flights", "2.0").ok()
+    before, after = world.packages()[-2:]
+    assert image(before) != image(after)
+    assert features(world, after) - features(world, before) == {"pace"}
+    # One of the tour's senders was killed together with its count; nothing was sent since the last one ended.
+    world.sent = sum(world.counted().values())
+
+
+def test_a_release_under_steady_and_slow_requests_loses_none(world: World) -> None:
+    traffic = world.start(
+        *("replay", "flights", "--from", "2013-05-20", "--rate", "25", "--slow-every", "25", "--no-land"),
+        name="replay",
+    )
+    try:
+        world.sluice("release", "propose", "flights", "2.0").ok()
+        live = world.live()
+        [shadow] = live["ShadowProductionVariants"]
+        images = {
+            live[side][0]["DeployedImages"][0]["SpecifiedImage"]
+            for side in ("ProductionVariants", "ShadowProductionVariants")
+        }
+        assert len(images) == 2 and shadow["CurrentInstanceCount"] >= 2
+
+        def checked() -> bool:
+            traffic.process.poll()
+            seen = world.sluice("release", "status", "flights").ok()
+            return bool(seen["checks"]) and all(check["verdict"] == "pass" for check in seen["checks"])
+
+        wait(checked, 150, "the evidence of the shadow stage", every=3)
+        assert "2.0" in {answered_by(line) for line in captured(world, "Shadow")}
+        assert world.sluice("release", "advance", "flights").ok()["release"]["champion"]["version"] == "2.0"
+    finally:
+        done = traffic.stop()
+    summary = done.ok()
+    world.sent += summary["sent"]
+    assert summary["failed"] == 0, summary
+    assert set(summary["versions"]) == {"1.0", "2.0"}
+    assert summary["slow"] >= summary["sent"] // 25 - 1
+    assert summary["sent"] / summary["seconds"] > 20
+    world.assert_every_request_was_counted()
+
+
+def test_the_new_method_answers_every_caller(world: World) -> None:
+    """Several at once, over the instances of the fleet."""
+
+    def ask(number: int) -> str:
+        answer = world.client("sagemaker-runtime").invoke_endpoint(
+            EndpointName=ENDPOINT,
+            ContentType="text/csv",
+            Body=ENCODERS["text/csv"](flights()[number : number + 10]),
+        )
+        assert len(answer["Body"].read().splitlines()) == 10
+        return str(answer["CustomAttributes"])
+
+    world.sent += 8
+    with ThreadPoolExecutor(4) as pool:
+        assert {said.partition("version=")[2] for said in pool.map(ask, range(8))} == {"2.0"}
+
+
+def _assert_nothing_is_there_twice(world: World) -> None:
+    """What there is, is what the states know, each once."""
+    world.assert_nothing_pending()
+    buckets = {bucket["Name"] for bucket in world.client("s3").list_buckets()["Buckets"]}
+    assert buckets == world.in_state("aws:s3/bucket:Bucket")
+    networks = {vpc["VpcId"] for vpc in world.client("ec2").describe_vpcs()["Vpcs"] if not vpc["IsDefault"]}
+    assert len(networks) == 1
+    assert networks == world.in_state("aws:ec2/vpc:Vpc")
+    roles = {role["RoleName"] for role in world.client("iam").list_roles()["Roles"]}
+    assert roles == world.in_state("aws:iam/role:Role")
+    sagemaker = world.client("sagemaker")
+    models = {model["ModelName"] for model in sagemaker.list_models()["Models"]}
+    assert models == world.in_state("aws:sagemaker/model:Model")
+    assert len(sagemaker.list_pipelines()["PipelineSummaries"]) == 1
+    assert len(sagemaker.list_endpoints()["Endpoints"]) <= 1

@@ -1,0 +1,351 @@
+"""A world of its own for an end-to-end test: a scratch copy of this checkout, a `.local`, a port, an emulator.
+
+The copy is a git repository, so that "nothing in the checkout changes" can be asserted, and so that a test may change
+its code. Only the Python environments of images are shared with the checkout: they are found by their lock's hash.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import yaml
+from botocore.config import Config
+
+from sluice import paths
+from sluice.engine import processes
+
+ENDPOINT = "flights-local"
+PRODUCTION = "AllTraffic"
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it answered."""
+        return json.loads(self.out)
+
+    def ok(self) -> Any:
+        """Its answer; fails the test with all it said if it did not end well."""
+        assert self.code == 0, f"ended with {self.code}:\n{self.out}\n{self.err}"
+        return self.json if self.out.strip() else None
+
+
+class Running:
+    """A command under way, whose output goes to files so that no pipe can fill."""
+
+    def __init__(self, world: "World", arguments: tuple[str, ...], name: str) -> None:
+        self._out, self._err = world.folder / f"{name}.out", world.folder / f"{name}.err"
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.process = subprocess.Popen(
+                world.command(*arguments),
+                cwd=world.root,
+                env=world.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+
+    @property
+    def said(self) -> str:
+        """Its progress so far."""
+        return self._err.read_text(encoding="utf-8", errors="replace")
+
+    def wait(self, seconds: float) -> Done:
+        """Its end."""
+        self.process.wait(timeout=seconds)
+        return Done(self.process.returncode, self._out.read_text(encoding="utf-8"), self.said)
+
+    def until(self, condition: Callable[[], object], seconds: float, what: str) -> None:
+        """Wait for the condition while it runs."""
+
+        def alive() -> object:
+            assert self.process.poll() is None, f"ended before {what}:\n{self.said}"
+            return condition()
+
+        wait(alive, seconds, what)
+
+    def stop(self, seconds: float = 60) -> Done:
+        """End it in order, by SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+
+class World:
+    """One platform on one machine, apart from any other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.root, self.local = folder / "checkout", folder / "local"
+        self.endpoint_url = f"http://127.0.0.1:{_free_port()}"
+        self.sent = 0
+        """Requests that were sent to the endpoint of `flights` so far, by whomever."""
+        _copy(paths.ROOT, self.root)
+        envs = paths.ROOT / ".local" / "envs"
+        envs.mkdir(parents=True, exist_ok=True)
+        self.local.mkdir()
+        (self.local / "envs").symlink_to(envs)
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("AWS_", "SLUICE_", "PULUMI_", "GIT_")) or key == "SLUICE_CACHE"
+        }
+        self.environment = {
+            **kept,
+            "PYTHONPATH": str(self.root),
+            "SLUICE_LOCAL": str(self.local),
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+        }
+
+    def command(self, *arguments: str) -> list[str]:
+        """`sluice --json …` of the copy."""
+        return [sys.executable, "-m", "sluice.cli", "--json", *arguments]
+
+    def sluice(self, *arguments: str, seconds: float = 300) -> Done:
+        """Run a command to its end."""
+        return self.run(*self.command(*arguments), seconds=seconds)
+
+    def start(self, *arguments: str, name: str = "command") -> Running:
+        """Start a command."""
+        return Running(self, arguments, name)
+
+    def run(self, *command: str, seconds: float = 300, folder: Path | None = None) -> Done:
+        """Run anything in the environment that a shell has after `eval "$(sluice env)"`, or before it."""
+        done = subprocess.run(
+            command,
+            cwd=folder or self.root,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def shell(self, script: str, folder: Path | None = None, seconds: float = 300) -> Done:
+        """Run a script in a shell as a newcomer has it after `eval "$(sluice env)"`."""
+        begin = f'eval "$({sys.executable} -m sluice.cli env)"\n'
+        return self.run("bash", "-euc", begin + script, seconds=seconds, folder=folder)
+
+    def client(self, service: str) -> Any:
+        """A plain boto3 client, as any user of AWS has one."""
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=70),
+        )
+
+    def edit(self, path: str, *changes: tuple[str, str]) -> None:
+        """Change the copy's code: each text, which has to be there, for another."""
+        file = self.root / path
+        text = file.read_text(encoding="utf-8")
+        for old, new in changes:
+            assert old in text, f"{path} has no {old!r}"
+            text = text.replace(old, new)
+        file.write_text(text, encoding="utf-8")
+
+    def restore(self, *names: str) -> None:
+        """Set files of the copy back to what they were."""
+        self.git("checkout", "--quiet", "--", *names)
+
+    def git(self, *arguments: str, folder: Path | None = None) -> str:
+        """Git's answer, in the copy or another repository."""
+        done = self.run("git", *arguments, folder=folder)
+        assert done.code == 0, done.err
+        return done.out
+
+    def release(self, workload: str = "flights") -> Any:
+        """What the release file says."""
+        return yaml.safe_load(self.release_file(workload).read_text(encoding="utf-8"))
+
+    def release_file(self, workload: str = "flights") -> Path:
+        return self.local / "releases" / "local" / f"{workload}.yaml"
+
+    def live(self, endpoint: str = ENDPOINT) -> Any:
+        """DescribeEndpoint."""
+        return self.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+
+    def packages(self, group: str = "flights") -> list[Any]:
+        """DescribeModelPackage of each package, the oldest first."""
+        sagemaker = self.client("sagemaker")
+        pages = sagemaker.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Ascending"
+        )
+        return [
+            sagemaker.describe_model_package(ModelPackageName=summary["ModelPackageArn"])
+            for page in pages
+            for summary in page["ModelPackageSummaryList"]
+        ]
+
+    def counted(self, metric: str = "Invocations", variant: str = PRODUCTION) -> dict[str, int]:
+        """The sum of one of SageMaker's metrics for each endpoint config of `flights` that ever answered."""
+        cloudwatch = self.client("cloudwatch")
+        wanted = [
+            {"Name": "EndpointName", "Value": ENDPOINT},
+            {"Name": "VariantName", "Value": variant},
+        ]
+        pages = cloudwatch.get_paginator("list_metrics").paginate(
+            Namespace="AWS/SageMaker", MetricName=metric, Dimensions=wanted
+        )
+        sums: dict[str, int] = {}
+        for found in (found for page in pages for found in page["Metrics"]):
+            config = {each["Name"]: each["Value"] for each in found["Dimensions"]}.get("EndpointConfigName")
+            if config is None:
+                continue
+            answer = cloudwatch.get_metric_statistics(
+                Namespace="AWS/SageMaker",
+                MetricName=metric,
+                Dimensions=found["Dimensions"],
+                StartTime=time.time() - 3 * 3600,
+                EndTime=time.time() + 60,
+                Period=60 * 60,
+                Statistics=["Sum"],
+            )
+            sums[config] = int(sum(point["Sum"] for point in answer["Datapoints"]))
+        return sums
+
+    def assert_every_request_was_counted(self) -> None:
+        """The metrics of all configs together say what was sent. They come every ten seconds."""
+        deadline = time.monotonic() + 45
+        while (total := sum(self.counted().values())) != self.sent and time.monotonic() < deadline:
+            time.sleep(2)
+        assert total == self.sent, self.counted()
+
+    def states(self) -> Iterator[tuple[str, Any]]:
+        """Each stack's state as Pulumi keeps it: project/stack and deployment."""
+        for file in sorted((self.local / "state/.pulumi/stacks").glob("*/*.json")):
+            state = json.loads(file.read_text(encoding="utf-8"))
+            yield f"{file.parent.name}/{file.stem}", state["checkpoint"]["latest"]
+
+    def assert_nothing_pending(self) -> None:
+        """No state holds an operation that was begun and not ended."""
+        states = dict(self.states())
+        assert states
+        assert {name: state.get("pending_operations") or [] for name, state in states.items()} == {
+            name: [] for name in states
+        }
+
+    def in_state(self, kind: str) -> set[str]:
+        """The ids of all resources of a type in all states."""
+        return {
+            resource["id"]
+            for _, state in self.states()
+            for resource in state.get("resources") or ()
+            if resource["type"] == kind and resource.get("id")
+        }
+
+    def emulator_pid(self) -> int | None:
+        try:
+            return int(json.loads((self.local / "emulator/emulator.json").read_text())["pid"])
+        except FileNotFoundError:
+            return None
+
+    def alive(self) -> dict[int, str]:
+        """Every process that belongs to this world, by its environment: id and command."""
+        found = {}
+        for pid in processes.all_pids():
+            variables = processes.environment_of(pid) or {}
+            ours = variables.get("SLUICE_LOCAL") == str(self.local)
+            # Serving processes and jobs have an environment like a container's.
+            ours = ours or variables.get("SLUICE_OPT_ML", "").startswith(f"{self.local}/")
+            if ours and processes.identity(pid) is not None:
+                found[pid] = (Path("/proc") / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return found
+
+    def kill(self, running: Running, *, tree: bool) -> None:
+        """SIGKILL: `sluice` alone, or all that it started but the emulator."""
+        pids = [running.process.pid]
+        if tree:
+            pids += _descendants(running.process.pid, but=self.emulator_pid())
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        running.process.wait(timeout=10)
+
+    def end(self) -> None:
+        """Leave nothing behind, whatever happened."""
+        self.sluice("down")
+        for pid in self.alive():
+            os.kill(pid, signal.SIGKILL)
+
+
+def wait(condition: Callable[[], object], seconds: float, what: str, every: float = 0.1) -> None:
+    """Wait until the condition holds.
+
+    Raises:
+        AssertionError: if it does not within so many seconds.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(every)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """The files of the checkout that are tracked or could be, as a git repository with one commit."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=source, capture_output=True, check=True
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        file = source / name
+        if file.is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / name).write_bytes(file.read_bytes())
+            (target / name).chmod(file.stat().st_mode)
+    author = ["-c", "user.name=Sluice", "-c", "user.email=sluice@localhost", "-c", "commit.gpgsign=false"]
+    for arguments in (
+        ["init", "--quiet", "--initial-branch=main"],
+        ["add", "--all"],
+        [*author, "commit", "--quiet", "--no-verify", "--message", "Everything"],
+    ):
+        subprocess.run(["git", *arguments], cwd=target, check=True, capture_output=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _parents() -> Mapping[int, int]:
+    parents = {}
+    for pid in processes.all_pids():
+        try:
+            fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[pid] = int(fields[1])
+    return parents
+
+
+def _descendants(pid: int, but: int | None) -> list[int]:
+    """All that the process started, and what those started, without the tree of `but`."""
+    parents = _parents()
+    found: list[int] = []
+    fresh = [pid]
+    while fresh:
+        fresh = [child for child, parent in parents.items() if parent in fresh and child != but]
+        found += fresh
+    return found
