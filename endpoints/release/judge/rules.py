@@ -1,6 +1,5 @@
 """What one release is judged by: the workload's margins, the stage, and how alpha is split."""
 
-from functools import cached_property
 from itertools import pairwise
 from typing import Literal, Self
 
@@ -24,24 +23,24 @@ LABELLED = ("flips", "loss", "brier", "money")
 
 WEIGHTS: dict[Stage, dict[str, float]] = {
     "shadow": {
-        "errors": 0.50,
-        "latency": 0.10,
-        "score": 0.02,
-        "agreement": 0.03,
-        "decision": 0.04,
-        "shift": 0.04,
-        "flips": 0.02,
+        "errors": 0.48,
+        "latency": 0.05,
+        "score": 0.01,
+        "agreement": 0.02,
+        "decision": 0.02,
+        "shift": 0.03,
+        "flips": 0.01,
         "loss": 0.08,
-        "brier": 0.10,
+        "brier": 0.20,
         "money": 0.02,
-        "slices": 0.05,
+        "slices": 0.08,
     },
     "canary": {"errors": 0.55, "latency": 0.25, "score": 0.10, "decision": 0.10},
 }
 """The split of alpha: the e-values are averaged with these weights, so a check turns a release back by itself once its
-e-value reaches 1 / (alpha * weight). A small weight costs a check the log of it in evidence: much where events are
-rare, as errors are, a few rows where every pair says something. What a check that only reports would have goes to the
-others."""
+e-value reaches 1 / (alpha * weight). A small weight costs a check the log of it in evidence: much where that is rare,
+as errors are, or dear, as labels are; a few rows where every pair says something. What a check that only reports would
+have goes to the others."""
 
 
 class Rules(Frozen):
@@ -105,7 +104,7 @@ class Rules(Frozen):
             weights=dict(WEIGHTS[stage]),
         )
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """Of everything here: a state belongs to the rules it began under."""
         return content_hash(self.model_dump(mode="json"))
