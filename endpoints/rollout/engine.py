@@ -196,7 +196,19 @@ class Rollout:
         self.pace.milestone(f"{self.name}: updating from {seen.config} to {self.wanted.config}, {how}")
         self.previous = seen.config
         self.waits = route.waits(spec.guardrails)
-        return self.cloud.update(update_endpoint(spec, route, running))
+        try:
+            return self.cloud.update(update_endpoint(spec, route, running))
+        except ClientError as error:
+            if seen.status != "UpdateRollbackFailed":
+                raise
+            # No AWS text says which changes an endpoint takes whose rollback failed; deleting it is downtime, and so
+            # for a person to decide.
+            raise RolloutError(
+                f"endpoint {self.name}: its last update and the rollback of it failed, so it serves a mix of both, and "
+                f"SageMaker takes no update of it: {error.response['Error']['Message']}",
+                "Ask AWS support; or delete the endpoint, which ends its service until `pulumi up` has made it anew.",
+                seen.arn,
+            ) from error
 
     def _delete(self, seen: Observed) -> Outcome:
         assert seen.arn is not None
