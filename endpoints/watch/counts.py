@@ -82,7 +82,7 @@ def reference(cloudwatch: Any, subject: Subject, rules: Rules, until: datetime) 
     champion = dimensions(subject)[0]
     begin = until - timedelta(hours=REFERENCE_HOURS)
     # Long periods: a percentile of percentiles is none. Where the time falls into two, the fuller one is taken.
-    found = _lists(cloudwatch, stats, champion, begin, until, period=REFERENCE_HOURS * 3600)
+    found = lists(cloudwatch, stats, champion, begin, until, period=REFERENCE_HOURS * 3600)
     counts = found.get("timed", [])
     if not counts or max(counts) < REFERENCE_SAMPLES:
         return ()
@@ -93,10 +93,10 @@ def reference(cloudwatch: Any, subject: Subject, rules: Rules, until: datetime) 
 
 
 def _sums(cloudwatch: Any, stats: Stats, dims: Mapping[str, str], begin: datetime, until: datetime) -> Values:
-    return {name: sum(values) for name, values in _lists(cloudwatch, stats, dims, begin, until).items()}
+    return {name: sum(values) for name, values in lists(cloudwatch, stats, dims, begin, until).items()}
 
 
-def _lists(
+def lists(
     cloudwatch: Any,
     stats: Stats,
     dims: Mapping[str, str],
