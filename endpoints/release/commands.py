@@ -11,6 +11,7 @@ from endpoints.release import back, live, operations, runner, serving
 from endpoints.release.file import ReleaseFile, short
 from endpoints.release.opinion import look
 from endpoints.release.target import Target
+from endpoints.watch.commands import report
 from sluice import output, progress
 from sluice.clock import SystemClock, iso
 from sluice.errors import SluiceError
@@ -35,7 +36,7 @@ def register(app: typer.Typer) -> None:
     )
     commands: tuple[Callable[..., None], ...] = (
         *(status, propose, approve, advance, reject, withdraw, hold, resume),
-        *(rollback, abort, break_glass, adopt, init, run),
+        *(rollback, abort, break_glass, adopt, init, run, report),
     )
     for command in commands:
         group.command()(command)

@@ -69,6 +69,7 @@ class Memory(Frozen):
 
     Attributes:
         version: of the judge; what another version began is not continued.
+        rules: what it is judged by; those that it began under.
         until: of the rows; `minutes` is that of the metrics.
         began: the first answer of the shadow: from then on requests are mirrored.
         halves, unlabelled: see `waiting`.
@@ -79,6 +80,7 @@ class Memory(Frozen):
 
     version: int = VERSION
     subject: Subject
+    rules: Rules
     looks: int = 0
     until: AwareDatetime
     minutes: AwareDatetime
@@ -101,6 +103,7 @@ def fresh(subject: Subject, rules: Rules) -> Memory:
     since: datetime = subject.since
     return Memory(
         subject=subject,
+        rules=rules,
         until=since,
         minutes=since.replace(second=0, microsecond=0),
         judge=start(rules),
@@ -153,6 +156,12 @@ class Keeper:
                 "Begin it anew: withdraw the challenger and propose it again.",
             )
         return Memory.model_validate(value)
+
+    @staticmethod
+    def read(s3: Any, bucket: str, key: str) -> Memory:
+        """The memory in an object, only to show it."""
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return Memory.model_validate_json(gzip.decompress(body))
 
     def save(self, memory: Memory) -> None:
         """Write it, if nobody did since it was read.

@@ -80,10 +80,10 @@ class Report(Frozen):
 
 
 def of_memory(
-    memory: Memory, rules: Rules, now: datetime, latency: Latency, decisions: tuple[Decision, ...] = ()
+    memory: Memory, now: datetime, latency: Latency, decisions: tuple[Decision, ...] = ()
 ) -> Report:
     """The report of what the watch remembers."""
-    judge = memory.judge
+    judge, rules = memory.judge, memory.rules
     arms = (judge.champion, judge.challenger)
     return Report(
         made=now,

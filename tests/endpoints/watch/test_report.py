@@ -71,7 +71,7 @@ def filled(world: World, minutes: int = 12, shift: float = 0.2) -> Report:
     decisions = (
         Decision(moment=NOON + timedelta(seconds=60 * minutes + 70), what="1.1 rejected", who="ops"),
     )
-    return of_memory(world.memory, world.subject.rules(world.workload), now, seen, decisions)
+    return of_memory(world.memory, now, seen, decisions)
 
 
 def test_a_fail_is_told_with_its_slice_and_by_what_rule(world: World) -> None:
@@ -106,7 +106,7 @@ def test_a_fail_is_told_with_its_slice_and_by_what_rule(world: World) -> None:
 
 def test_a_release_without_evidence_says_so(world: World) -> None:
     result = world.look(30)
-    report = of_memory(result.memory, world.subject.rules(world.workload), NOON, document.Latency())
+    report = of_memory(result.memory, NOON, document.Latency())
     text = page(report)
     assert "Undecided" in text
     assert "No answers yet" in text
@@ -119,9 +119,7 @@ def test_what_comes_from_data_is_text(world: World) -> None:
     result = world.look(30)
     evil = "<script>alert(1)</script>"
     decisions = (Decision(moment=NOON, what=evil, who=evil),)
-    report = of_memory(
-        result.memory, world.subject.rules(world.workload), NOON, document.Latency(), decisions
-    )
+    report = of_memory(result.memory, NOON, document.Latency(), decisions)
     assert "<script" not in page(report)
     assert json.loads(report.model_dump_json())["decisions"][0]["what"] == evil
 
