@@ -1,5 +1,6 @@
 """The WSGI application of a serving container, without a framework: any WSGI server can host it."""
 
+import gc
 import io
 import os
 import sys
@@ -19,6 +20,7 @@ from endpoints.serving.metrics import Metrics
 from endpoints.serving.model import Served, load
 from endpoints.serving.refusal import RefusedError
 from endpoints.serving.settings import Settings, available_cores, settings
+from endpoints.serving.text import preload
 from endpoints.serving.warmup import bodies
 from sluice.paths import opt_ml
 
@@ -64,12 +66,15 @@ class Application:
         type; only then is the container ready. A failure is kept: `/ping` names it and never says 200."""
         try:
             served = self._loader()
+            preload()
             for content_type, body in bodies(served, (1, min(64, self._limits.max_rows))):
                 if len(body) > self._limits.max_bytes:
                     continue
                 status, answer, _ = self._answer(served, _request_of(content_type, body))
                 if status != 200:
                     raise RuntimeError(f"warm-up as {content_type} was answered {status}: {answer.decode()}")
+            # What is here now stays; looking through it again and again would hold up requests.
+            gc.freeze()
             self._served = served
             self._metrics.ready()
         except Exception as error:  # noqa: BLE001 - whatever stops the model, the container must say so and not die

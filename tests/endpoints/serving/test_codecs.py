@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 import pickle
 from collections.abc import Mapping
 from typing import Any
@@ -21,11 +22,10 @@ from endpoints.serving.codecs import (
     NPY,
     Names,
     Table,
-    _thorough_csv,
     decode,
-    quick_csv,
 )
 from endpoints.serving.refusal import RefusedError
+from endpoints.serving.text import quick_csv, quick_json, thorough_csv, thorough_json
 from workloads.contract import InputField
 from workloads.schema import problems, read
 
@@ -208,7 +208,7 @@ def test_csv_read_at_once_is_that_read_cell_by_cell(
         text = text[: spoiled[0]] + spoiled[1] + text[spoiled[0] :]
     body = text.encode()
     try:
-        thorough = _thorough_csv(body, NAMES, {}, 100)
+        thorough = thorough_csv(body, NAMES, {}, 100)
         expected = read(FIELDS, thorough.columns, thorough.rows, NAMES.known)
     except RefusedError as refused:
         try:
@@ -224,6 +224,67 @@ def test_csv_read_at_once_is_that_read_cell_by_cell(
     assert list(map(str, problems(found, 99))) == list(map(str, problems(expected[1], 99)))
     for name, column in columns.items():
         np.testing.assert_array_equal(column, expected[0][name])
+
+
+anything = (
+    st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-9, 9) | st.booleans() | cells
+)
+sent = st.fixed_dictionaries(
+    {},
+    optional={
+        name: anything | st.sampled_from(["},{", 1]) for name in ("id", "at", "x", "n", "kind", "later")
+    },
+) | st.fixed_dictionaries(
+    {"id": cells, "x": st.none() | st.floats(-9, 9), "n": st.integers(-9, 9), "at": cells}
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    instances=st.lists(sent, min_size=1, max_size=6),
+    spaced=st.booleans(),
+    spoiled=st.none()
+    | st.tuples(
+        st.integers(0, 200),
+        st.integers(0, 3),
+        st.sampled_from(["", " ", "\n", ",", "null", "NaN", "{", "}{", "},{", "]", '"', "[", "-0", "1e999"]),
+    ),
+)
+def test_json_read_at_once_is_that_read_row_by_row(
+    instances: list[dict[str, Any]], spaced: bool, spoiled: tuple[int, int, str] | None
+) -> None:
+    text = json.dumps({"instances": instances}, separators=None if spaced else (",", ":"), ensure_ascii=False)
+    if spoiled:
+        text = text[: spoiled[0]] + spoiled[2] + text[spoiled[0] + spoiled[1] :]
+    body = text.encode()
+    quick = quick_json(body, NAMES, 100)
+    try:
+        thorough = thorough_json(body, NAMES, 100)
+    except RefusedError:
+        assert quick is None
+        return
+    if quick is None:
+        return
+    assert quick.rows == thorough.rows
+    columns, found = read(FIELDS, quick.columns, quick.rows, NAMES.known)
+    expected, wrong = read(FIELDS, thorough.columns, thorough.rows, NAMES.known)
+    assert list(map(str, problems(found, 99))) == list(map(str, problems(wrong, 99)))
+    for name, column in columns.items():
+        np.testing.assert_array_equal(column, expected[name])
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_a_long_json_is_read_at_once(separators: tuple[str, str]) -> None:
+    rows = [{**ROW, "id": f"r{n}", "x": None if n % 2 else n / 7} for n in range(2000)]
+    body = json.dumps({"instances": rows}, separators=separators).encode()
+    assert quick_json(body, NAMES, 2000) is not None
+    assert typed(decode(JSON, body, NAMES, 2000)) == typed(thorough_json(body, NAMES, 2000))
+    with pytest.raises(RefusedError, match="row 1999, field colour"):
+        decode(JSON, body[:-3] + b',"colour":1}]}', NAMES, 2000)
+    with pytest.raises(RefusedError, match="2000 rows"):
+        decode(JSON, body, NAMES, 1999)
+    nested = body[:-3] + b',"later":' + b"[" * 100_000 + b"]" * 100_000 + b"}]}"
+    assert quick_json(nested, NAMES, 2000) is None
 
 
 def test_a_long_csv_is_read_at_once() -> None:
