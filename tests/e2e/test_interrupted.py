@@ -35,7 +35,7 @@ def test_killed_while_a_program_is_deployed(world: World, stack: str, title: str
     def resources_are_being_made() -> bool:
         return f"▸ {title}" in running.said and log.exists() and log.read_text().count('"op":"create"') >= 3
 
-    running.until(resources_are_being_made, 120, f"resources of {title}")
+    running.until(resources_are_being_made, f"resources of {title}")
     world.kill(running, tree=tree)
 
 
@@ -61,7 +61,7 @@ def test_killed_during_a_training(world: World) -> None:
             return any(step["StepName"] == "Prepare" for step in steps)
         return False
 
-    running.until(trains, 240, "the first training")
+    running.until(trains, "the first training")
     world.kill(running, tree=True)
 
 
@@ -74,12 +74,12 @@ def test_killed_during_a_canary(world: World) -> None:
             release["challenger"]["stage"] == "canary" and world.live()["EndpointStatus"] == "Updating"
         )
 
-    running.until(canary, 240, "the first canary")
+    running.until(canary, "the first canary")
     world.kill(running, tree=True)
 
 
 def test_up_goes_on_where_the_killed_one_was(world: World) -> None:
-    done = world.sluice("up", seconds=400).ok()
+    done = world.sluice("up").ok()
     assert [program["changed"] for program in done["programs"][:3]] == [False] * 3
     assert "version 1.0" in done["tours"]["flights"]["live"]
     assert world.live()["EndpointStatus"] == "InService"
@@ -99,9 +99,9 @@ def test_up_goes_on_where_the_killed_one_was(world: World) -> None:
     def no_process_is_left_over() -> bool:
         work = [command for command in world.alive().values() if "-m emulator" not in command]
         assert all("-m endpoints.serving serve" in command for command in work)
-        return len(work) == variant["CurrentInstanceCount"]
+        return bool(len(work) == variant["CurrentInstanceCount"])
 
-    wait(no_process_is_left_over, 30, "as many serving processes as instances")
+    wait(no_process_is_left_over, "as many serving processes as instances")
 
 
 def test_other_features_are_trained_as_a_new_method(world: World) -> None:
@@ -144,13 +144,7 @@ def test_a_release_under_steady_and_slow_requests_loses_none(world: World) -> No
             for side in ("ProductionVariants", "ShadowProductionVariants")
         }
         assert len(images) == 2 and shadow["CurrentInstanceCount"] >= 2
-
-        def checked() -> bool:
-            traffic.process.poll()
-            seen = world.sluice("release", "status", "flights").ok()
-            return bool(seen["checks"]) and all(check["verdict"] == "pass" for check in seen["checks"])
-
-        wait(checked, 150, "the evidence of the shadow stage", every=3)
+        world.await_opinion("pass")
         assert "2.0" in {answered_by(line) for line in captured(world, "Shadow")}
         assert world.sluice("release", "advance", "flights").ok()["release"]["champion"]["version"] == "2.0"
     finally:

@@ -12,7 +12,7 @@ from endpoints.serving.bodies import ENCODERS
 from sluice import paths
 from sluice.environments import COMPLETE, folder
 from tests.e2e.reading import answered_by, captured, flights
-from tests.e2e.world import ENDPOINT, PRODUCTION, World
+from tests.e2e.world import ENDPOINT, PATIENCE, PRODUCTION, World
 
 pytestmark = pytest.mark.e2e
 
@@ -22,7 +22,7 @@ PROGRAMS = {"account": "infra/account", "platform": ".", "pipelines": "pipelines
 @pytest.fixture(scope="module")
 def toured(world: World) -> Any:
     """What `sluice up` answered in the end."""
-    return world.sluice("up", seconds=900).ok()
+    return world.sluice("up", seconds=2 * PATIENCE).ok()
 
 
 def test_up_takes_each_version_through_its_release(world: World, toured: Any) -> None:

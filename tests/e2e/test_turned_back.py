@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tests.e2e.reading import version
-from tests.e2e.world import ENDPOINT, World, wait
+from tests.e2e.world import ENDPOINT, World
 
 pytestmark = pytest.mark.e2e
 
@@ -52,22 +52,22 @@ def test_a_version_that_fails_in_canary_is_turned_back_while_another_workload_de
     )
     try:
         world.sluice("release", "propose", "flights", "0.1").ok()
-        _await_verdict(world, "errors", "fail")
+        world.await_opinion("fail", "errors")
         refused = world.sluice("release", "advance", "flights")
         assert refused.code == 1
         assert "0.1 may not leave the shadow stage" in refused.json["error"]
         assert "errors (fail)" in refused.json["error"]
 
-        second.wait(200).ok()
+        second.wait().ok()
         world.sluice("packages", SECOND, "--register-incumbent").ok()
         world.sluice("release", "approve", SECOND, "0").ok()
         forced = world.start("release", "advance", "flights", "--force", "--why", "a test", name="forced")
-        forced.until(lambda: world.live()["EndpointStatus"] == "Updating", 60, "the canary")
+        forced.until(lambda: world.live()["EndpointStatus"] == "Updating", "the canary")
         second = world.start("release", "init", SECOND, name="second")
-        forced.until(lambda: world.live()["EndpointStatus"] == "RollingBack", 90, "the roll-back")
+        forced.until(lambda: world.live()["EndpointStatus"] == "RollingBack", "the roll-back")
         assert second.process.poll() is None, "the second workload was deployed before the first rolled back"
-        turned_back = forced.wait(150)
-        second.wait(150).ok()
+        turned_back = forced.wait()
+        second.wait().ok()
     finally:
         done = traffic.stop()
 
@@ -122,24 +122,13 @@ def test_the_next_good_version_is_not_poisoned_by_the_old_alarm(platform: World)
     )
     try:
         world.sluice("release", "propose", "flights", made).ok()
-        _await_verdict(world, None, "pass")
+        world.await_opinion("pass")
         assert world.sluice("release", "advance", "flights").ok()["release"]["champion"]["version"] == made
     finally:
         summary = traffic.stop().ok()
     assert summary["failed"] == 0
     world.sent += summary["sent"]
     world.assert_every_request_was_counted()
-
-
-def _await_verdict(world: World, name: str | None, verdict: str) -> None:
-    """Until the check of that name, or every one, has the verdict."""
-
-    def reached() -> bool:
-        checks = world.sluice("release", "status", "flights").ok()["checks"]
-        looked = [check for check in checks if name in (None, check["name"])]
-        return bool(looked) and all(check["verdict"] == verdict for check in looked)
-
-    wait(reached, 150, f"{name or 'every check'}: {verdict}", every=2)
 
 
 def _register_a_version_that_fails_on_early_departures(world: World, version: str) -> None:
