@@ -6,8 +6,8 @@ from bench.judging.cells import ALPHA, CALIBRATION, HELD_OUT, OURS, SCENARIOS
 
 
 def rounded(value: Any) -> Any:
-    """Four significant digits are more than the runs bear."""
-    return float(f"{value:.4g}") if isinstance(value, float) else value
+    """Three significant digits are what the runs bear."""
+    return float(f"{value:.3g}") if isinstance(value, float) else value
 
 
 def percent(value: float) -> str:

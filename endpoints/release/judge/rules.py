@@ -55,7 +55,8 @@ class Rules(Frozen):
         latency_ms: fewer than 1 % of the answers shown to be slower than this is fast enough, whatever the champion.
         threshold: decide yes at this score or above.
         slices: the declared slices by name, such as `origin=EWR`; known beforehand, for alpha is split over them.
-        comparable: whether the scores of the two mean the same; not where one of them is a rule.
+        comparable: whether the scores of the two mean the same; not where one of them is a rule, which also decides
+            whole slices alike where a model tells their rows apart.
         weights: of the checks; they sum to 1.
     """
 
@@ -116,12 +117,12 @@ class Rules(Frozen):
         return self.weights[check] / total if check in deciding and total else 0.0
 
     def margin(self, check: str, sliced: bool = False) -> Margin:
-        """The margin of a check, wider in a slice; of one that makes no sense here, with the role `reported`."""
+        """The margin of a check, wider in a slice; of one that makes no sense here with the role `reported`."""
         if check == "agreement":
             bound = 1 - self.minimum_agreement
             return Margin(tolerated=bound, accepted=bound)
         margin: Margin = getattr(self.settings, check)
-        if check in ("score", "shift", "brier") and not self.comparable:
+        if (check in ("score", "shift", "brier") or (check == "decision" and sliced)) and not self.comparable:
             margin = margin.model_copy(update={"role": "reported"})
         if sliced:
             factor = self.settings.slice_factor

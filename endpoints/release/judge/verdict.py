@@ -13,6 +13,10 @@ from sluice.config import Frozen
 
 Outcome = Literal["pass", "fail", "undecided"]
 
+SUSPICION = 1.0
+"""log10 of the evidence against a watched check, or a slice, that holds a pass back: enough to wait for more, far too
+little to fail. It only ever delays a pass, so it costs nothing of alpha."""
+
 
 class Check(Frozen):
     """One check, of everything or of one slice.
@@ -51,6 +55,8 @@ class Verdict(Frozen):
         log10_e: the combined evidence against the challenger now; `highest` is the most it ever was.
         threshold: log10 of 1/alpha; a fail is `highest >= threshold`.
         decided_by: the check, or check and slice, that failed it: `shift of origin=EWR`.
+        suspects: what else points against the challenger, checks of slices among them, the strongest first: a fault of
+            one slice often shows in the whole first, and here is its name.
         needs: what a pass still lacks, in words.
         seconds: an estimate of how long that takes; None: not known.
     """
@@ -61,6 +67,7 @@ class Verdict(Frozen):
     threshold: float
     decided_by: str | None
     decided_at: AwareDatetime | None
+    suspects: tuple[str, ...]
     checks: tuple[Check, ...]
     slices: tuple[Check, ...]
     join_rate: float | None
@@ -103,6 +110,9 @@ def verdict(state: State, rules: Rules) -> Verdict:
         threshold=threshold,
         decided_by=_named(peak.check, peak.slice) if failed and peak else None,
         decided_at=peak.moment if failed and peak else None,
+        suspects=tuple(
+            _named(c.name, c.slice) for c in sorted(found, key=lambda c: -c.log10_e) if _suspect(c)
+        ),
         checks=tuple(check for check in found if check.slice is None),
         slices=tuple(check for check in found if check.slice is not None),
         join_rate=state.joined_rows / state.production_rows if state.production_rows else None,
@@ -115,6 +125,10 @@ def verdict(state: State, rules: Rules) -> Verdict:
         seconds=max(known) if known and len(known) == len(times) and not failed else None,
         rules=rules.fingerprint,
     )
+
+
+def _suspect(check: Check) -> bool:
+    return check.weight > 0 and check.log10_e >= SUSPICION
 
 
 def _named(check: str, of: str | None) -> str:
@@ -213,4 +227,8 @@ def _needs(state: State, rules: Rules, found: list[Check], elapsed: float) -> li
         held = check.role == "required" and (check.slice is None or rules.settings.slices == "required")
         if (held and check.outcome != "pass") or check.outcome == "fail":
             needs.append(_Need(says=check.says, seconds=check.seconds))
+        elif _suspect(check):
+            odds = f"{10**check.log10_e:,.0f} to 1"
+            says = f"{_named(check.name, check.slice)}: the evidence so far is {odds} against it; more has to tell"
+            needs.append(_Need(says=says, seconds=None))
     return needs

@@ -69,7 +69,7 @@ def combine(weighed: list[Weighed]) -> float:
 
 
 def _slices(state: State, rules: Rules) -> Iterator[Weighed]:
-    deciding = [check for check in SLICED if rules.margin(check).role != "reported"]
+    deciding = [check for check in SLICED if rules.margin(check, sliced=True).role != "reported"]
     each = rules.weight_of("slices") / max(1, len(rules.slices) * len(deciding))
     for name in rules.slices:
         paired = state.slices.get(name, Paired())
