@@ -28,7 +28,7 @@ MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 
-Kind = Literal["steps", "serving"]
+Kind = Literal["steps", "serving", "watch"]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Looking, for whoever has a reason to: the function on its schedule, or a person who asks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -47,12 +47,18 @@ def subject_of(sagemaker: Any, endpoint: str, workload: str, release: ReleaseFil
 
 
 def look(
-    subject: Subject, workload: Workload, clients: Mapping[str, Any], now: datetime, limits: Limits
+    subject: Subject,
+    workload: Workload,
+    clients: Mapping[str, Any],
+    now: datetime,
+    limits: Limits,
+    first: Callable[[Memory, Result], None] | None = None,
 ) -> tuple[Memory, Result]:
     """One look, kept: the memory before it, and what came of it.
 
     Args:
         clients: boto3 clients `s3` and `cloudwatch`.
+        first: called with both before the look is kept; if it fails, the look did not happen.
 
     Raises:
         SluiceError: if the rules changed while the release was judged, or others looked all the time.
@@ -62,6 +68,8 @@ def look(
         keeper = Keeper(clients["s3"], subject)
         before = keeper.load(rules)
         result = Watch(workload, rules, clients, limits).look(before, now)
+        if first is not None:
+            first(before, result)
         try:
             keeper.save(result.memory)
         except ConflictError:
