@@ -371,6 +371,7 @@ def test_accept_of_nothing_we_have_is_refused(accept: str) -> None:
     assert caught.value.status == 406
 
 
+@settings(deadline=None)
 @given(
     rows=st.lists(st.tuples(texts, st.floats(0, 1), st.booleans()), min_size=1, max_size=20),
 )
