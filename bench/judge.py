@@ -37,7 +37,8 @@ def main() -> None:
     extra["seconds"] = time.process_time() - began
     out.mkdir(parents=True, exist_ok=True)
     with (out / "judge.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        fields = [name for name in rows[0] if name != "bad"]
+        writer = csv.DictWriter(file, fields, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows({k: report.rounded(v) for k, v in row.items()} for row in rows)
     pictures.write(rows, out)

@@ -7,7 +7,10 @@ from bench.judging.cells import ALPHA, CALIBRATION, HELD_OUT, OURS, SCENARIOS
 
 def rounded(value: Any) -> Any:
     """Three significant digits are what the runs bear."""
-    return float(f"{value:.3g}") if isinstance(value, float) else value
+    if not isinstance(value, float):
+        return value
+    short = float(f"{value:.3g}")
+    return int(short) if short.is_integer() else short
 
 
 def percent(value: float) -> str:
