@@ -153,10 +153,19 @@ def test_what_sagemaker_did_not_do_leaves_no_mark(world: Simulation) -> None:
     assert world.live() == model_of(arn(2))
 
 
-def test_it_needs_no_release_file(world: Simulation) -> None:
+def test_it_needs_no_release_file_and_starts_no_program(
+    world: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.target.store.path("flights").write_text("champion: [", encoding="utf-8")
-    smash(world, "1.0")
+
+    def start(*_: object, **__: object) -> None:
+        raise FileNotFoundError("no program can be started")
+
+    monkeypatch.setattr("subprocess.run", start)
+    monkeypatch.setattr("subprocess.Popen", start)
+    broken = smash(world, "1.0")
     assert world.live() == model_of(arn(2))
+    assert back.remember(world.target, broken, "1.0") is not None
 
 
 def test_a_model_whose_config_is_gone_comes_back_by_a_config_made_anew(world: Simulation) -> None:
@@ -201,7 +210,7 @@ def test_rollback_to_any_of_the_history(world: Simulation) -> None:
     [
         (
             0.0,
-            r"after about [1-3]( to [1-3])? s, as long as the new fleet took to start in each of the last 3 dep",
+            r"after about [1-5]( to [1-5])? s, as long as the new fleet took to start in each of the last 3 dep",
         ),
         (600.0, r"after about 10 min, as long as the new fleet took"),
     ],

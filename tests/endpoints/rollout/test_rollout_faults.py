@@ -9,7 +9,11 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from endpoints.rollout import marks
 from endpoints.rollout.cloud import Cloud
+from endpoints.rollout.emergency import put_live
+from endpoints.rollout.glass import WHAT, Glass
+from endpoints.rollout.pace import Pace
 from endpoints.rollout.plugin import Deployment
+from sluice.clock import SystemClock
 from sluice.errors import SluiceError
 from sluice.provider import Context
 from tests.endpoints.rollout.samples import ALARMS
@@ -89,6 +93,31 @@ def test_an_operator_s_update_in_flight_is_waited_for_and_corrected(stack: Stack
     stack.up(model="better", stage="canary", release="f4")
     assert any("waiting for what is under way" in line for line in stack.log.said)
     assert live(stack) == "better"
+
+
+def test_the_glass_is_broken_past_pulumi(stack: Stack) -> None:
+    cloud, was = Cloud.connect(), live(stack)
+    base = cloud.config(stack.state["configName"])
+    assert base is not None
+    stack.world.model("third")
+    # It rings for what is being put away, and turns nothing back.
+    stack.world.emulator.client("cloudwatch").set_alarm_state(
+        AlarmName=ALARMS[0], StateValue="ALARM", StateReason="errors"
+    )
+    pace = Pace(SystemClock(), lambda _: None, lambda _: None)
+    why = Glass("", SystemClock().now(), "ada", "it answers nonsense")
+    done = put_live(cloud, pace, "e", base, "third", why)
+    assert live(stack) == "third" != was
+    with pytest.raises(
+        SluiceError, match=r"ada broke the glass .* it answers nonsense.*sluice release adopt"
+    ):
+        stack.up(model="other", stage="canary", release="f10")
+    modified = stack.world.describe("e")["LastModifiedTime"]
+    # A release that says what is live has nothing to deploy: it is the very config.
+    stack.up(model="third", release="f11")
+    assert stack.state["configName"] == done.config
+    assert stack.world.describe("e")["LastModifiedTime"] == modified
+    assert WHAT not in tags(stack)
 
 
 def test_a_config_deleted_under_the_endpoint_is_made_again_before_the_next_update(stack: Stack) -> None:
