@@ -86,7 +86,15 @@ def _make(lock: Path, target: Path, packages: int) -> None:
     with progress.step(f"installing {packages} packages for {_short(lock)}") as step:
         _run([str(uv), "venv", "--quiet", "--python", sys.executable, str(target)], lock)
         # Compiled once here: an image is read-only where it runs, so each start would compile all of it again.
-        install = [str(uv), "pip", "install", "--quiet", "--compile-bytecode", "--require-hashes", "--no-deps"]
+        install = [
+            str(uv),
+            "pip",
+            "install",
+            "--quiet",
+            "--compile-bytecode",
+            "--require-hashes",
+            "--no-deps",
+        ]
         _run([*install, "--python", str(target / "bin" / "python"), "-r", str(lock)], lock)
         step.done("done")
     (target / COMPLETE).touch()
