@@ -15,7 +15,7 @@ from sluice import output, paths
 from sluice.engine import environment, outputs
 from sluice.errors import SluiceError
 
-LOCAL_LIMITS = Limits(lag=LOCAL_CAPTURE_LAG, metrics_lag=LOCAL_CAPTURE_LAG)
+LOCAL_LIMITS = Limits(lag=LOCAL_CAPTURE_LAG, metrics_lag=LOCAL_CAPTURE_LAG, period_seconds=10)
 """The emulator publishes metrics every ten seconds, and captures sooner."""
 _CHANGE = re.compile(r"^(\S+) (.+)$")
 

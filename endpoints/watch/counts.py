@@ -1,14 +1,13 @@
-"""Requests, errors and latency of both arms from SageMaker's metrics, a whole minute once each."""
+"""Requests, errors and latency of both arms from SageMaker's metrics, each whole period once."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from endpoints.release.captures import PRODUCTION, SHADOW
 from endpoints.release.judge import Arm, Rules
 from endpoints.watch.subject import Subject
 
-MINUTE = timedelta(minutes=1)
 MOST = timedelta(hours=6)
 """Of one look: the rest comes in the next."""
 REFERENCE_HOURS = 3
@@ -40,8 +39,9 @@ def arms(
     latencies: tuple[float, ...],
     begin: datetime,
     until: datetime,
+    period: int = 60,
 ) -> tuple[Arm, Arm]:
-    """The arms of champion and challenger in whole minutes.
+    """The arms of champion and challenger in whole periods.
 
     Args:
         latencies: µs; of how many answers were slower than each. Empty: latency is not counted.
@@ -55,7 +55,7 @@ def arms(
     if latencies:
         stats |= {"timed": ("ModelLatency", "SampleCount"), "slow": ("ModelLatency", f"TC({slow:.0f}:)")}
         stats |= {f"over{n}": ("ModelLatency", f"TC({us:.0f}:)") for n, us in enumerate(latencies)}
-    found = [_sums(cloudwatch, stats, dims, begin, until) for dims in dimensions(subject)]
+    found = [_sums(cloudwatch, stats, dims, begin, until, period) for dims in dimensions(subject)]
     paired = subject.stage == "shadow"
     one, two = (_arm(mine, theirs, len(latencies), paired) for mine, theirs in (found, reversed(found)))
     return one, two
@@ -92,8 +92,16 @@ def reference(cloudwatch: Any, subject: Subject, rules: Rules, until: datetime) 
     return tuple(found[name][best] for name in percents)
 
 
-def _sums(cloudwatch: Any, stats: Stats, dims: Mapping[str, str], begin: datetime, until: datetime) -> Values:
-    return {name: sum(values) for name, values in lists(cloudwatch, stats, dims, begin, until).items()}
+def _sums(
+    cloudwatch: Any,
+    stats: Stats,
+    dims: Mapping[str, str],
+    begin: datetime,
+    until: datetime,
+    period: int,
+) -> Values:
+    found = lists(cloudwatch, stats, dims, begin, until, period)
+    return {name: sum(values) for name, values in found.items()}
 
 
 def lists(
@@ -131,7 +139,7 @@ def lists(
     return found
 
 
-def window(done: datetime, now: datetime, lag: timedelta) -> datetime:
-    """The end of the whole minutes that are complete: what comes later is for the next look."""
-    end = (now - lag).replace(second=0, microsecond=0)
+def window(done: datetime, now: datetime, lag: timedelta, period: int = 60) -> datetime:
+    """The end of the whole periods that are complete: what comes later is for the next look."""
+    end = datetime.fromtimestamp((now - lag).timestamp() // period * period, UTC)
     return max(done, min(end, done + MOST))

@@ -60,12 +60,13 @@ def handle(
 
 
 def limits(event: Mapping[str, Any]) -> Limits:
-    """How late things may come: `SLUICE_LAG_SECONDS` where it is not as on AWS."""
+    """How late things may come, and in which periods: `SLUICE_LAG_SECONDS` and `SLUICE_PERIOD_SECONDS` where it is not
+    as on AWS."""
     share, seconds = float(event.get("share", 1.0)), os.environ.get("SLUICE_LAG_SECONDS")
     if seconds is None:
         return Limits(share=share)
-    late = timedelta(seconds=float(seconds))
-    return Limits(lag=late, metrics_lag=late, share=share)
+    late, period = timedelta(seconds=float(seconds)), int(os.environ.get("SLUICE_PERIOD_SECONDS", "60"))
+    return Limits(lag=late, metrics_lag=late, period_seconds=period, share=share)
 
 
 def metrics(subject: Subject, said: Verdict) -> list[dict[str, Any]]:

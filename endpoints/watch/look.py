@@ -37,6 +37,7 @@ class Limits(Frozen):
 
     Attributes:
         lag: captures younger than this may still be on their way to S3; `metrics_lag` is that of metrics.
+        period_seconds: of the metrics that are read; below 60 it needs enhanced metrics that are as frequent.
         objects: capture objects of each variant in one look.
         window: how long a request waits for its other half.
         share: of the requests, by a hash of their bytes.
@@ -44,7 +45,8 @@ class Limits(Frozen):
 
     lag: timedelta = timedelta(minutes=5)
     metrics_lag: timedelta = timedelta(minutes=2)
-    objects: int = 2_000
+    period_seconds: int = 60
+    objects: int = 300
     window: timedelta = timedelta(minutes=30)
     share: float = 1.0
 
@@ -254,11 +256,13 @@ class Watch:
         """The arms of the minutes that are new; and the champion's latencies, once known: they count from the next
         minutes on."""
         begin, subject = memory.minutes, memory.subject
-        end = counts.window(begin, now, self._limits.metrics_lag)
+        end = counts.window(begin, now, self._limits.metrics_lag, self._limits.period_seconds)
         if end == begin:
             return memory, (Arm(), Arm()), ()
         known = memory.reference.latencies
-        both = counts.arms(self._cloudwatch, subject, self._rules, known, begin, end)
+        both = counts.arms(
+            self._cloudwatch, subject, self._rules, known, begin, end, self._limits.period_seconds
+        )
         latencies = () if known else counts.reference(self._cloudwatch, subject, self._rules, end)
         return memory.model_copy(update={"minutes": end}), both, latencies
 

@@ -244,6 +244,19 @@ def test_metrics_count_each_minute_once_and_latency_from_the_reference_on(world:
     assert looks[-1].judge.challenger.slow == 0
 
 
+def test_short_periods_are_counted_as_soon_as_they_are_whole(world: World) -> None:
+    world.limits = SHORT.model_copy(update={"period_seconds": 10})
+    world.put(FIRST)
+    for step in range(6):
+        for variant in ("AllTraffic", "Shadow"):
+            world.metric("Invocations", variant, 10 * step + 5, [1.0] * 100)
+            world.metric("ModelLatency", variant, 10 * step + 5, [1_000.0 + n for n in range(100)])
+    # Everything is ten seconds late. The first period gives the reference, and the next ones count.
+    seen = [world.look(second).memory.judge.challenger for second in (15, 20, 35, 70)]
+    assert [arm.requests for arm in seen] == [0, 100, 200, 600]
+    assert [arm.timed for arm in seen] == [0, 0, 100, 500]
+
+
 def test_a_canary_counts_each_arm_by_its_version(world: World) -> None:
     challenger = Challenger(**{**SUBJECT.challenger.model_dump(), "stage": "canary"})
     world.subject = SUBJECT.model_copy(
