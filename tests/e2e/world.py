@@ -304,13 +304,13 @@ class World:
             os.kill(pid, signal.SIGKILL)
 
 
-def wait(condition: Callable[[], object], what: str, every: float = 0.1) -> None:
+def wait(condition: Callable[[], object], what: str, every: float = 0.1, seconds: float = PATIENCE) -> None:
     """Wait until the condition holds.
 
     Raises:
         AssertionError: if it does not come.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(every)
