@@ -22,12 +22,18 @@ def subject_of(sagemaker: Any, endpoint: str, workload: str, release: ReleaseFil
         labels: `s3://bucket/prefix/` of the partitions of labels.
 
     Raises:
-        SluiceError: if there is no challenger in shadow, or the endpoint captures nothing.
+        SluiceError: if there is no challenger in shadow, it does not run yet, or the endpoint captures nothing.
     """
     champion, challenger = release.champion, release.challenger
     if champion is None or challenger is None or challenger.stage != "shadow":
         raise SluiceError(f"{workload} has no challenger in shadow, so there is nothing to look at")
     described = sagemaker.describe_endpoint(EndpointName=endpoint)
+    if not described.get("ShadowProductionVariants"):
+        # Until the update is through, the config is that of before, and evidence under it would be of another release.
+        raise SluiceError(
+            f"the shadow of {workload} {challenger.version} does not run yet",
+            f"The endpoint {endpoint} is {described['EndpointStatus']}; ask again once it is InService.",
+        )
     capture = described.get("DataCaptureConfig") or {}
     if not capture.get("DestinationS3Uri"):
         raise SluiceError(

@@ -22,11 +22,16 @@ def clients(world: World) -> dict[str, Any]:
 class Endpoint:
     """SageMaker, as far as it is asked."""
 
-    def __init__(self, **capture: str) -> None:
-        self.capture = capture
+    def __init__(self, shadow: bool = True, **capture: str) -> None:
+        self.shadow, self.capture = shadow, capture
 
     def describe_endpoint(self, EndpointName: str) -> dict[str, Any]:
-        return {"EndpointConfigName": f"{EndpointName}-new", "DataCaptureConfig": self.capture}
+        return {
+            "EndpointStatus": "InService" if self.shadow else "Updating",
+            "EndpointConfigName": f"{EndpointName}-new",
+            "DataCaptureConfig": self.capture,
+            "ShadowProductionVariants": [{"VariantName": "Shadow"}] if self.shadow else [],
+        }
 
 
 def test_a_look_is_kept_and_reported_and_found_again(world: World, tmp_path: Path) -> None:
@@ -86,6 +91,8 @@ def test_the_subject_is_what_the_file_and_the_endpoint_say() -> None:
     assert found == SUBJECT.model_copy(update={"kms_key_arn": "arn:key"})
     with pytest.raises(SluiceError, match="no challenger in shadow"):
         run.subject_of(endpoint, "e", "flights", ReleaseFile(champion=SUBJECT.champion), "")
+    with pytest.raises(SluiceError, match="does not run yet"):
+        run.subject_of(Endpoint(shadow=False), "e", "flights", release, "")
     with pytest.raises(SluiceError, match="captures nothing"):
         run.subject_of(Endpoint(), "e", "flights", release, "")
 
