@@ -11,6 +11,7 @@ from endpoints.release.target import LOCAL_CAPTURE_LAG, Target
 from endpoints.watch import run
 from endpoints.watch.look import Limits
 from endpoints.watch.report import Decision, Report, page
+from endpoints.watch.subject import Subject
 from sluice import output, paths
 from sluice.engine import environment, outputs
 from sluice.errors import SluiceError
@@ -68,21 +69,22 @@ def made(target: Target) -> Report:
                 f"Propose one: sluice release propose {target.workload.name}",
             )
         memory = found
-    changes = tuple(decisions(target.store.log(target.workload.name), memory.subject.since))
+    changes = tuple(decisions(target.store.log(target.workload.name, limit=100), memory.subject))
     said = run.report(memory, clients, now, changes)
     run.keep(said, clients)
     return said
 
 
-def decisions(log: list[str], since: datetime) -> list[Decision]:
-    """The changes of the release file from the moment on, the oldest first."""
+def decisions(log: list[str], subject: Subject) -> list[Decision]:
+    """The changes of the release file since the stage began that name the challenger, the oldest first."""
+    named = re.compile(rf"(?<![\d.]){re.escape(subject.challenger.version)}(?![\d.])")
     found = []
     for line in reversed(log):
         match = _CHANGE.match(line)
         if match is None:
             continue
         moment = datetime.fromisoformat(match[1])
-        if moment >= since.replace(microsecond=0):
+        if moment >= subject.since.replace(microsecond=0) and named.search(match[2]):
             found.append(Decision(moment=moment, what=match[2]))
     return found
 

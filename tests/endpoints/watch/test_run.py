@@ -99,7 +99,8 @@ def test_the_subject_is_what_the_file_and_the_endpoint_say() -> None:
 
 def test_the_changes_of_the_file_are_the_decisions() -> None:
     log = ["2026-01-02T13:00:00+00:00 canary of 1.1", "2026-01-02T12:00:00+00:00 shadow of 1.1", "x"]
-    found = decisions([*log, "2026-01-01T12:00:00+00:00 1.0 is live"], SUBJECT.since)
+    others = ["2026-01-02T14:00:00+00:00 shadow of 1.10", "2026-01-02T14:00:00+00:00 shadow of 1.2"]
+    found = decisions([*others, *log, "2026-01-01T12:00:00+00:00 1.1 is approved"], SUBJECT)
     assert [each.what for each in found] == ["shadow of 1.1", "canary of 1.1"]
 
 
