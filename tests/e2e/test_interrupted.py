@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 
 from endpoints.serving.bodies import ENCODERS
+from sluice.engine import processes
 from tests.e2e.reading import answered_by, captured, features, flights, image
 from tests.e2e.world import ENDPOINT, World, wait
 
@@ -98,11 +99,13 @@ def test_up_goes_on_where_the_killed_one_was(world: World) -> None:
     [variant] = world.live()["ProductionVariants"]
 
     def left() -> list[str]:
-        """What runs besides the emulator and a serving process for each instance; a fleet may still be draining."""
-        work = [command for command in world.alive().values() if "-m emulator" not in command]
-        serving = [command for command in work if "-m endpoints.serving serve" in command]
-        enough = len(serving) == variant["CurrentInstanceCount"]
-        return [command for command in work if command not in serving or not enough]
+        """What runs besides the emulator and one server for each instance; a fleet may still be draining."""
+        work = {pid: command for pid, command in world.alive().items() if "-m emulator" not in command}
+        servers = {pid for pid, command in work.items() if "-m endpoints.serving serve" in command}
+        # A server has a process for each of its workers; they share the folder of their instance.
+        folders = {(processes.environment_of(pid) or {}).get("SLUICE_OPT_ML") for pid in servers}
+        right = len(folders) == variant["CurrentInstanceCount"]
+        return [command for pid, command in work.items() if pid not in servers or not right]
 
     with suppress(AssertionError):
         wait(lambda: not left(), "the end of what is left over", seconds=60)
