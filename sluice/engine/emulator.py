@@ -52,6 +52,9 @@ def status() -> Status | None:
         found = Status(ready["endpoint_url"], int(ready["pid"]), ready["boot_id"])
     except (OSError, ValueError, KeyError):
         return None
+    # Its data plane answers for a moment after its first process was killed.
+    if processes.identity(found.pid) is None:
+        return None
     return found if _boot_id(found.endpoint_url) == found.boot_id else None
 
 

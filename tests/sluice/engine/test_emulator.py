@@ -55,7 +55,10 @@ def test_state_of_a_killed_emulator_is_cleared(
     assert emulator.start() == first
     assert stack.exists()
 
+    killed = processes.identity(first.pid)
+    assert killed is not None
     os.kill(first.pid, signal.SIGKILL)
+    assert processes.wait([killed], 10)
     capsys.readouterr()
     second = emulator.start()
     assert second.boot_id != first.boot_id
