@@ -90,9 +90,12 @@ def decode_arrow(body: bytes, names: Names, _parameters: Mapping[str, str], max_
                 batch.validate(full=True)
                 batches.append(batch)
             table = pa.Table.from_batches(batches, schema=stream.schema)
-    except (pa.ArrowException, OSError, EOFError) as error:
-        raise RefusedError(400, f"the body is no Arrow stream: {str(error).splitlines()[0]}") from None
-    return Table(rows, {name: _from_arrow(pa, table.column(name), name) for name in table.column_names})
+        columns = {name: _from_arrow(pa, table.column(name), name) for name in table.column_names}
+    # ValueError: names and texts of a broken schema are decoded only when they are looked at.
+    except (pa.ArrowException, OSError, EOFError, ValueError) as error:
+        said = str(error).splitlines() or [type(error).__name__]
+        raise RefusedError(400, f"the body is no Arrow stream: {said[0]}") from None
+    return Table(rows, columns)
 
 
 def _from_arrow(pa: Any, column: Any, name: str) -> Column:

@@ -100,6 +100,12 @@ def test_any_bytes_are_answered_or_refused(content_type: str, data: st.DataObjec
         read(FIELDS, table.columns, table.rows, NAMES.known)
 
 
+def test_an_arrow_name_that_is_no_text_is_refused() -> None:
+    body = ENCODERS[ARROW]([{"id": "r", "at": "2013-07-01T12:00:00Z", "x": 1.5, "n": 3, "kind": "a"}])
+    with pytest.raises(RefusedError, match="is no Arrow stream"):
+        decode(ARROW, body.replace(b"kind", b"\x80ind", 1), NAMES, 100)
+
+
 ROW = {"id": "r", "at": "2013-07-01T12:00:00Z", "x": 1.5, "n": 3, "kind": "a"}
 
 
