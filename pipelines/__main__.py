@@ -6,12 +6,12 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from pipelines import definitions
 from pipelines.bind import bind
 from pipelines.components.roles import PipelineRoles, PipelineRolesArgs
 from pipelines.components.throwaway import ThrowawayPackages
 from pipelines.config import PipelineSettings
-from sluice import images, naming, paths
-from sluice.errors import SluiceError
+from sluice import images, naming
 from sluice.outputs import PipelineOutputs, PlatformOutputs
 from sluice.program import clean, provider, run, settings
 from workloads.contract import Workload
@@ -63,10 +63,6 @@ def bound_definition(
     workload: str, environment: str, at: PlatformOutputs, isolated: str, connected: str
 ) -> str:
     """The committed definition with this environment's values in the places of its sentinels."""
-    name = naming.pipeline_name(workload)
-    file = paths.ROOT / "pipelines" / "definitions" / f"{name}.json"
-    if not file.exists():
-        raise SluiceError(f"{name} has no definition, {file.name} is missing", "Build it: make definitions.")
     known: dict[str, Any] = {
         "isolated-role": isolated,
         "connected-role": connected,
@@ -79,7 +75,7 @@ def bound_definition(
         "security-groups": [at.jobs_security_group_id],
         "endpoint-name": naming.endpoint_name(workload, environment),
     }
-    return json.dumps(bind(json.loads(file.read_text(encoding="utf-8")), known))
+    return json.dumps(bind(definitions.read(workload), known))
 
 
 run(main)
