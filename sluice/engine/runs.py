@@ -78,7 +78,8 @@ def alive(run: Run) -> list[int]:
     found = []
     for pid in processes.all_pids():
         environment = processes.environment_of(pid)
-        ours = _in_session(pid, run) if environment is None else environment.get(processes.MARK) == run.mark
+        # It is empty for the moment in which a process takes on its program.
+        ours = environment.get(processes.MARK) == run.mark if environment else _in_session(pid, run)
         # Whoever has ended keeps its number until its parent has looked; it has nothing left to end.
         if ours and processes.identity(pid) is not None:
             found.append(pid)
@@ -101,8 +102,8 @@ def end(run: Run, patience: float = GRACEFUL_SECONDS) -> int:
 
 
 def _in_session(pid: int, run: Run) -> bool:
-    """For systems that do not show the environment of a process. The session's id cannot be given away while a
-    member lives; a later process of the same id has another start."""
+    """For what shows no environment: some systems, and a process at its very start. The session's id cannot be given
+    away while a member lives; a later process of the same id has another start."""
     try:
         if run.leader is None or os.getsid(pid) != run.leader:
             return False
