@@ -31,20 +31,25 @@ Moment = Annotated[AwareDatetime, PlainSerializer(iso, return_type=str)]
 
 
 class Champion(Frozen):
-    """What answers."""
+    """What answers. `since` is its promotion, `evidence` the S3 URI of what it was promoted on; neither is known of the
+    first champion, or of one that came back."""
 
     package: PackageArn
     version: str
+    since: Moment | None = None
+    evidence: str | None = None
 
 
 class Challenger(Frozen):
-    """What wants to be champion. `evidence` is the S3 URI of what the shadow stage showed, once there is one."""
+    """What wants to be champion. `evidence` is the S3 URI of what the shadow stage showed, once there is one; `forced`
+    the reason for which it went on without a pass."""
 
     package: PackageArn
     version: str
     stage: Stage
     since: Moment
     evidence: str | None = None
+    forced: str | None = None
 
 
 class Hold(Frozen):
@@ -113,8 +118,13 @@ def dump(release: ReleaseFile) -> str:
     """The file's text: the same bytes for the same release, so that a commit shows what changed and no more."""
     # What is the exception is in the file only where it is the case.
     absent = {name for name in ("withdrawn", "hold") if not getattr(release, name)}
+    said = release.model_dump(mode="json", exclude=absent)
+    for role, exceptions in (("champion", ("since", "evidence")), ("challenger", ("forced",))):
+        for name in exceptions:
+            if said[role] is not None and said[role][name] is None:
+                del said[role][name]
     return yaml.safe_dump(
-        release.model_dump(mode="json", exclude=absent),
+        said,
         sort_keys=False,
         default_flow_style=False,
         width=1000,

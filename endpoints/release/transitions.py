@@ -62,11 +62,14 @@ def propose(release: ReleaseFile, package: str, version: str, now: datetime) -> 
     return _with(release.model_copy(update={"withdrawn": withdrawn}), challenger)
 
 
-def advance(release: ReleaseFile, now: datetime, evidence: str | None = None) -> ReleaseFile:
+def advance(
+    release: ReleaseFile, now: datetime, evidence: str | None = None, forced: str | None = None
+) -> ReleaseFile:
     """From shadow to canary, from canary to champion.
 
     Args:
         evidence: S3 URI of what the shadow showed, recorded with the canary.
+        forced: why it leaves the shadow without a pass, recorded with the canary.
 
     Raises:
         IllegalTransitionError: without a challenger; while the release is held.
@@ -74,13 +77,23 @@ def advance(release: ReleaseFile, now: datetime, evidence: str | None = None) ->
     challenger = _challenger(release, "advance")
     refuse_held(release)
     if challenger.stage == "shadow":
-        step = {"stage": "canary", "since": now, "evidence": evidence or challenger.evidence}
+        step = {
+            "stage": "canary",
+            "since": now,
+            "evidence": evidence or challenger.evidence,
+            "forced": forced,
+        }
         return _with(release, challenger.model_copy(update=step))
     assert release.champion is not None  # the file's own rule: no challenger without a champion
     return _with(
         release.model_copy(
             update={
-                "champion": Champion(package=challenger.package, version=challenger.version),
+                "champion": Champion(
+                    package=challenger.package,
+                    version=challenger.version,
+                    since=now,
+                    evidence=challenger.evidence,
+                ),
                 "history": _history((release.champion.package, *release.history), without=challenger.package),
             }
         ),

@@ -33,6 +33,20 @@ def test_text_is_what_a_review_reads() -> None:
     )
 
 
+def test_how_it_got_there_is_in_the_text_where_it_is_known() -> None:
+    forced = FULL.model_copy(
+        update={
+            "champion": Champion(package=arn(12), version="1.3", since=NOON, evidence="s3://audit/1.json"),
+            "challenger": Challenger(
+                package=arn(13), version="1.4", stage="canary", since=NOON, forced="an incident"
+            ),
+        }
+    )
+    text = dump(forced)
+    assert "  since: '2026-11-21T12:00:00Z'\n  evidence: s3://audit/1.json\nchallenger:" in text
+    assert "  forced: an incident\n" in text
+
+
 def test_none_yet_is_an_empty_release(tmp_path: Path) -> None:
     assert load(tmp_path / "flights.yaml") == ReleaseFile()
 

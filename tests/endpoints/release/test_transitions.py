@@ -115,7 +115,9 @@ LEGAL: dict[str, dict[str, ReleaseFile]] = {
     },
     "advance": {
         "shadow": release(2, (3, "canary"), (1,), evidence="s3://a/b", since=LATER),
-        "canary": release(3, history=(2, 1)),
+        "canary": release(history=(2, 1), champion=3).model_copy(
+            update={"champion": Champion(package=arn(3), version="1.3", since=LATER)}
+        ),
         "shadow on the first": release(1, (3, "canary"), evidence="s3://a/b", since=LATER),
     },
     "reject": {
@@ -283,3 +285,11 @@ class Releases(RuleBasedStateMachine):
 
 
 TestReleases = Releases.TestCase
+
+
+def test_a_champion_keeps_what_it_was_promoted_on_and_a_canary_why_it_was_forced() -> None:
+    canary = transitions.advance(STATES["shadow"], NOON, "s3://a/b", "the incident of Monday")
+    assert canary.challenger is not None and canary.challenger.forced == "the incident of Monday"
+    live = transitions.advance(canary, LATER)
+    assert live.champion == Champion(package=arn(3), version="1.3", since=LATER, evidence="s3://a/b")
+    assert transitions.rollback(live, "1.2").champion == Champion(package=arn(2), version="1.2")
