@@ -212,6 +212,9 @@ class Judge(Frozen):
     """How much oftener the challenger may be slower than a quantile of the champion's latency. One is accepted
     anyway if fewer than 1 % of its answers are shown to be slower than the fleet's `latency_ms`."""
     latency_quantiles: tuple[float, ...] = (0.5, 0.9, 0.99)
+    latency_slack: float = Is(default=0.1, ge=0, le=1)
+    """Slower is slower than the champion's quantile by more than this part of the fleet's `latency_ms`: what nobody
+    would notice is held against no version, a model beside a rule least of all."""
     score: Margin = _ratio(1.25, 2.0, "reported")
     """How much oftener the challenger's score may fall into a bin, or a tail, of the champion's scores."""
     score_bins: int = Is(default=10, ge=2, le=50)

@@ -76,7 +76,8 @@ def _arm(mine: Values, theirs: Values, quantiles: int, paired: bool) -> Arm:
 
 
 def reference(cloudwatch: Any, subject: Subject, rules: Rules, until: datetime) -> tuple[float, ...]:
-    """Quantiles in µs of the champion's latency before `until`; empty while too few answers are known."""
+    """Above which latencies in µs an answer is slow: quantiles of the champion's before `until`, with the slack that
+    the rules allow; empty while too few answers are known."""
     percents = [f"p{100 * q:g}" for q in rules.settings.latency_quantiles]
     stats = {"timed": ("ModelLatency", "SampleCount")} | {p: ("ModelLatency", p) for p in percents}
     champion = dimensions(subject)[0]
@@ -89,7 +90,8 @@ def reference(cloudwatch: Any, subject: Subject, rules: Rules, until: datetime) 
     best = counts.index(max(counts))
     if any(len(found.get(name, ())) != len(counts) for name in percents):
         return ()
-    return tuple(found[name][best] for name in percents)
+    slack = rules.settings.latency_slack * rules.latency_ms * 1000
+    return tuple(found[name][best] + slack for name in percents)
 
 
 def _sums(

@@ -9,8 +9,12 @@ from endpoints.release.judge.batch import Arm, Batch, Paired, add_arms, add_pair
 from endpoints.release.judge.rules import Rules
 from sluice.config import Frozen
 
-VERSION = 1
+VERSION = 2
 """Of the judge's arithmetic; a state of another version is not continued."""
+MOST_SLOW = 6.0
+"""Slow answers that one look counts for at most, over both arms: they come in bursts, for what holds one up holds up
+all beside it. A factor to a power below 1 that depends on their number alone is, by Jensen's inequality, no larger in
+expectation, so the evidence stays valid; a stall of a second is then one bad look and not forty bad requests."""
 
 
 class Ledger(Frozen):
@@ -94,13 +98,14 @@ def _ledgers(ledgers: dict[str, Ledger], batch: Batch, rules: Rules) -> dict[str
     def add(name: str, check: str, hits: float, others: float, mine: float, theirs: float) -> None:
         if not mine or not theirs:
             return
+        part = min(1.0, MOST_SLOW / (hits + others)) if check == "latency" and hits + others else 1.0
         margin = rules.margin("score" if check == "decision" else check)
         worse, acceptable = shares.worse(margin.tolerated), shares.acceptable(margin.accepted)
         old = found.get(name) or Ledger(worse=worse.begin, acceptable=acceptable.begin)
         share = mine / (mine + theirs)
         found[name] = Ledger(
-            worse=shares.add(old.worse, hits, others, share, worse),
-            acceptable=shares.add(old.acceptable, hits, others, share, acceptable),
+            worse=shares.add(old.worse, hits * part, others * part, share, worse),
+            acceptable=shares.add(old.acceptable, hits * part, others * part, share, acceptable),
             hits=old.hits + hits,
             others=old.others + others,
         )

@@ -44,18 +44,33 @@ def test_a_good_challenger_passes_and_every_required_check_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("world", "check"),
+    ("world", "looks", "check"),
     [
-        ({"errors": 0.08}, "errors"),
-        ({"slow": 2.5}, "latency"),
-        ({"shift": 0.15}, "shift"),
+        ({"errors": 0.08}, 20, "errors"),
+        # Slow answers come in bursts, so it takes more looks and not more answers.
+        ({"slow": 2.5}, 40, "latency"),
+        ({"shift": 0.15}, 20, "shift"),
     ],
 )
-def test_a_bad_challenger_fails_by_the_check_that_is_about_it(world: dict[str, float], check: str) -> None:
-    _, said = judge(20, **world)
+def test_a_bad_challenger_fails_by_the_check_that_is_about_it(
+    world: dict[str, float], looks: int, check: str
+) -> None:
+    _, said = judge(looks, **world)
     assert (said.outcome, said.decided_by) == ("fail", check)
     assert said.highest >= said.threshold
     assert said.decided_at is not None
+
+
+def test_a_stall_of_one_version_is_one_bad_look() -> None:
+    """A second in which everything waits makes forty slow answers, and they are not forty pieces of evidence."""
+    state, before = judge(5)
+    stalled = look(5, np.random.default_rng(9))
+    slow = stalled.challenger.model_copy(update={"exceeded": (90.0, 60.0, 45.0), "slow": 45.0})
+    said = verdict(update(state, stalled.model_copy(update={"challenger": slow}), RULES), RULES)
+    assert said.outcome != "fail"
+    [latency] = [check for check in said.checks if check.name == "latency"]
+    [calm] = [check for check in before.checks if check.name == "latency"]
+    assert calm.log10_e < latency.log10_e < 2
 
 
 def test_a_slice_that_moved_is_named() -> None:
@@ -224,9 +239,11 @@ def test_two_looks_in_one_weigh_the_same_on_pairs() -> None:
     together = update(start(RULES), one + two, RULES)
     assert together.paired == apart.paired
     assert together.challenger == apart.challenger
-    for name in ("errors", "latency:0"):
-        # Both arms had as much traffic in both looks, so even the counts weigh the same.
-        assert together.ledgers[name].worse == pytest.approx(apart.ledgers[name].worse, abs=1e-9)
+    # Both arms had as much traffic in both looks, so even the counts weigh the same.
+    assert together.ledgers["errors"].worse == pytest.approx(apart.ledgers["errors"].worse, abs=1e-9)
+    # Of slow answers a look counts only so many.
+    assert together.ledgers["latency:0"].hits == apart.ledgers["latency:0"].hits
+    assert max(together.ledgers["latency:0"].acceptable) < max(apart.ledgers["latency:0"].acceptable)
 
 
 def test_rules_are_not_changed_on_the_way() -> None:
