@@ -13,6 +13,9 @@ from sluice.components.role import ServiceRole, ServiceRoleArgs
 from sluice.outputs import AccountOutputs, PlatformOutputs
 from sluice.program import provider, settings
 
+AUDIT_DAYS = 5 * 366
+"""A release file names the version of a report that it rests on."""
+
 stack = settings(PlatformSettings)
 aws_provider = provider(stack, "platform")
 with_provider = pulumi.ResourceOptions(providers=[aws_provider])
@@ -40,9 +43,16 @@ logs = SecureBucket(
 )
 
 
-def bucket(data_class: str, guard: DataKey, expire_days: int | None = None) -> SecureBucket:
+def bucket(
+    data_class: str, guard: DataKey, expire_days: int | None = None, keep_old_versions_days: int = 30
+) -> SecureBucket:
     args = SecureBucketArgs(
-        guard.arn, logs.name, expire_days=expire_days, throwaway=stack.throwaway, protect=protect
+        guard.arn,
+        logs.name,
+        expire_days=expire_days,
+        keep_old_versions_days=keep_old_versions_days,
+        throwaway=stack.throwaway,
+        protect=protect,
     )
     return SecureBucket(f"sluice-{data_class}", args, with_provider)
 
@@ -50,7 +60,7 @@ def bucket(data_class: str, guard: DataKey, expire_days: int | None = None) -> S
 data = bucket("data", data_key)
 artifacts = bucket("artifacts", artifacts_key)
 capture = bucket("capture", capture_key, expire_days=400)
-audit = bucket("audit", audit_key)
+audit = bucket("audit", audit_key, keep_old_versions_days=AUDIT_DAYS)
 
 flow_logs = aws.cloudwatch.LogGroup(
     "sluice-flow-logs",
@@ -111,4 +121,5 @@ PlatformOutputs.export(
     image_repository=images.name,
     image_repository_url=images.url,
     alerts_topic_arn=alerts.arn,
+    operations_key_arn=operations_key.arn,
 )

@@ -77,6 +77,8 @@ class PlatformOutputs(StackOutputs):
     """Name of the ECR repository of the snapshots."""
     image_repository_url: str
     alerts_topic_arn: str
+    operations_key_arn: str
+    """Of logs, alarms and alerts."""
 
 
 class PipelineOutputs(StackOutputs):

@@ -5,7 +5,7 @@ from pathlib import Path
 from sluice.paths import ROOT
 from sluice.snapshots import SnapshotSpec
 
-LOCK = Path("requirements.lock")
+LOCK = Path("endpoints/watch/requirements.lock")
 SHARED = tuple(
     Path(path)
     for path in (

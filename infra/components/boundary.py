@@ -16,6 +16,7 @@ def boundary_policy(account_id: str, region: str) -> str:
             "application-autoscaling:*",
             "cloudwatch:*",
             "ec2:*NetworkInterface*",
+            "ec2:*PrivateIpAddresses",
             "ec2:Describe*",
             "ecr:*",
             "events:*",

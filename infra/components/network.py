@@ -12,6 +12,7 @@ ZONES = 3
 INTERFACE_ENDPOINTS = (
     "ecr.api",
     "ecr.dkr",
+    "events",
     "kms",
     "logs",
     "monitoring",

@@ -27,6 +27,10 @@ class Key:
             {"Bool": {"kms:GrantIsForAWSResource": "true"}},
         )
 
+    def sign(self, sid: str) -> Statement:
+        """Sign with it, and let its signatures be checked; of an asymmetric key."""
+        return allow(f"{sid}Sign", ["kms:GetPublicKey", "kms:Sign", "kms:Verify"], [self.arn])
+
 
 @dataclass(frozen=True)
 class Bucket:
@@ -95,6 +99,30 @@ def job_logs(region: str, account_id: str) -> Statement:
         ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
         [f"arn:aws:logs:{region}:{account_id}:log-group:/aws/sagemaker/*"],
     )
+
+
+def function_logs(region: str, account_id: str, function: str) -> Statement:
+    """Let a function write its log, in the group that is there for it."""
+    group = f"arn:aws:logs:{region}:{account_id}:log-group:/aws/lambda/{function}"
+    return allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [f"{group}:*"])
+
+
+def function_interfaces(region: str, account_id: str) -> list[Statement]:
+    """What Lambda needs of the execution role of a function in private subnets (Lambda Developer Guide, "Giving Lambda
+    functions access to resources in an Amazon VPC": DeleteNetworkInterface takes all resources or none)."""
+    return [
+        allow("NetworkInterfacesRead", ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"], ["*"]),
+        allow(
+            "NetworkInterfacesOfFunctions",
+            [
+                "ec2:AssignPrivateIpAddresses",
+                "ec2:CreateNetworkInterface",
+                "ec2:DeleteNetworkInterface",
+                "ec2:UnassignPrivateIpAddresses",
+            ],
+            [f"arn:aws:ec2:{region}:{account_id}:*/*"],
+        ),
+    ]
 
 
 def own_metrics(namespace: str) -> Statement:

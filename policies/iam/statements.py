@@ -11,6 +11,7 @@ Conditions = Mapping[str, Mapping[str, str | Sequence[str]]]
 TAKES_NO_ARN = frozenset(
     {
         "cloudwatch:DescribeAlarms",
+        "cloudwatch:GetMetricData",
         "cloudwatch:PutMetricData",
         "ec2:DescribeDhcpOptions",
         "ec2:DescribeNetworkInterfaces",
