@@ -1,5 +1,6 @@
 """Model packages, read-only: what the registry says of them, and why one may not be deployed."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -14,7 +15,8 @@ Approval = Literal["Approved", "Rejected", "PendingManualApproval"]
 
 
 class Package(Frozen):
-    """A version in the registry. `properties` are what the training pipeline wrote down with it."""
+    """A version in the registry. `properties` are what the training pipeline wrote down with it, `evaluation` is the S3
+    URI of what its model scored."""
 
     arn: str
     workload: str
@@ -24,6 +26,7 @@ class Package(Frozen):
     image: str
     created: str
     properties: dict[str, str]
+    evaluation: str = ""
 
     @property
     def image_digest(self) -> str:
@@ -50,7 +53,27 @@ def describe(package: str, sagemaker: Any = None) -> Package | None:
         image=containers[0]["Image"] if containers else "",
         created=str(found["CreationTime"]),
         properties=properties,
+        evaluation=found.get("ModelMetrics", {})
+        .get("ModelQuality", {})
+        .get("Statistics", {})
+        .get("S3Uri", ""),
     )
+
+
+def expectation(package: Package, s3: Any) -> dict[str, float]:
+    """What the package's own evaluation lets one expect at most of its labelled answers: the upper ends of the 95 %
+    intervals, by check of the judge. Empty where there is no evaluation."""
+    if not package.evaluation:
+        return {}
+    bucket, _, key = package.evaluation.removeprefix("s3://").partition("/")
+    try:
+        evaluation = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+            return {}
+        raise
+    interval = evaluation["models"]["candidate"]["intervals"].get("brier")
+    return {} if interval is None else {"brier": float(interval[1])}
 
 
 def packages(workload: str, sagemaker: Any = None) -> list[Package]:

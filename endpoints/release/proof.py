@@ -1,0 +1,137 @@
+"""Whether the evidence that a release file names speaks for what it is about to promote: the same packages, the same
+image, the same kind of instance. A model that was watched on other hardware, or in another image, was not watched."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+from urllib.parse import parse_qs
+
+from botocore.exceptions import ClientError
+
+from endpoints.registry import Package
+from endpoints.release.file import ReleaseFile, short
+from sluice.config import Frozen, parse
+from sluice.errors import SluiceError
+
+Outcome = Literal["pass", "undecided", "fail"]
+REPLAYED: Mapping[str, Outcome] = {"equal": "pass", "unknown": "undecided", "different": "fail"}
+"""What the comparison of a patched image says, in the judge's words."""
+
+
+class Proof(Frozen):
+    """What a document of evidence is bound to, and what it says. Packages are ARNs."""
+
+    champion: str
+    challenger: str
+    image: str
+    instance_type: str
+    outcome: Outcome
+
+
+def of_document(document: Mapping[str, Any]) -> Proof:
+    """The proof in a report of the judge, or in the comparison of a patched image.
+
+    Raises:
+        SluiceError: if it is neither.
+    """
+    if document.get("kind") == "replayed":
+        said = {name: document.get(name) for name in ("champion", "challenger", "image", "instance_type")}
+        return parse(
+            Proof,
+            {**said, "outcome": REPLAYED.get(str(document.get("verdict")))},
+            "the comparison of an image",
+        )
+    subject, verdict = document.get("subject") or {}, document.get("verdict") or {}
+    return parse(
+        Proof,
+        {
+            "champion": (subject.get("champion") or {}).get("package"),
+            "challenger": (subject.get("challenger") or {}).get("package"),
+            "image": subject.get("image"),
+            "instance_type": subject.get("instance_type"),
+            "outcome": verdict.get("outcome"),
+        },
+        "a report of the judge",
+    )
+
+
+def located(uri: str) -> dict[str, str]:
+    """Bucket, Key and VersionId, as S3's calls take them, of `s3://bucket/key?versionId=…`."""
+    path, _, query = uri.removeprefix("s3://").partition("?")
+    bucket, _, key = path.partition("/")
+    version = parse_qs(query).get("versionId")
+    return {"Bucket": bucket, "Key": key, **({"VersionId": version[0]} if version else {})}
+
+
+def read(s3: Any, uri: str) -> Proof | None:
+    """The proof at a URI; None if nothing is there.
+
+    Raises:
+        SluiceError: if what is there is no evidence.
+    """
+    try:
+        body = s3.get_object(**located(uri))["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404"):
+            return None
+        raise
+    try:
+        document = json.loads(body)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise SluiceError(
+            f"{uri} is no evidence of a release", "The release file names a report of the judge."
+        )
+    return of_document(document)
+
+
+def refuse(
+    release: ReleaseFile, packages: Mapping[str, Package], instance_type: str, proof: Proof | None
+) -> list[str]:
+    """Why a canary may not be deployed on this evidence; nothing if it may, or if there is no canary. Pure.
+
+    Args:
+        packages: those that the release names, by ARN.
+        proof: what is at `challenger.evidence`; None: nothing.
+    """
+    challenger, champion = release.challenger, release.champion
+    if challenger is None or champion is None or challenger.stage != "canary":
+        return []
+    if proof is None:
+        if challenger.forced is not None:
+            return []
+        found = "none" if challenger.evidence is None else f"{challenger.evidence}, and nothing is there"
+        return [f"{short(challenger.package)} is in canary and its evidence is {found}"]
+    wanted = {
+        "challenger": challenger.package,
+        "champion": champion.package,
+        "image": packages[challenger.package].image_digest,
+        "instance_type": instance_type,
+    }
+    reasons = [
+        f"its evidence is of the {name.replace('_', ' ')} {getattr(proof, name)}, and {value} would be deployed"
+        for name, value in wanted.items()
+        if getattr(proof, name) != value
+    ]
+    if proof.outcome != "pass" and challenger.forced is None:
+        reasons.append(f"its evidence says {proof.outcome}, and nobody forced it")
+    return [f"{short(challenger.package)}: {reason}" for reason in reasons]
+
+
+def refuse_unproved(
+    release: ReleaseFile, packages: Mapping[str, Package], instance_type: str, s3: Any
+) -> None:
+    """
+    Raises:
+        SluiceError: with every reason why the canary that the file asks for may not be deployed.
+    """
+    challenger = release.challenger
+    if challenger is None or challenger.stage != "canary":
+        return
+    proof = None if challenger.evidence is None else read(s3, challenger.evidence)
+    if reasons := refuse(release, packages, instance_type, proof):
+        raise SluiceError(
+            f"the release cannot be deployed: {'; '.join(reasons)}",
+            "Let the shadow show it: `sluice release withdraw`, then `propose`; or `advance --force --why …`.",
+        )
