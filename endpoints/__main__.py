@@ -1,6 +1,7 @@
 """The endpoints program of one workload: exactly what its release file says."""
 
 from itertools import islice
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -13,12 +14,15 @@ from endpoints.components.alarms import (
     rollback_alarm_names,
 )
 from endpoints.components.dashboard import dashboard_body
+from endpoints.components.judge import Judge, JudgeArgs, judge_alarm_names
 from endpoints.components.models import model, model_name
 from endpoints.components.role import serving_statements
 from endpoints.components.scaling import VariantScaling, VariantScalingArgs
 from endpoints.config import EndpointSettings
 from endpoints.plan import Plan, Version, plan
-from endpoints.release import store
+from endpoints.release import proof, store
+from endpoints.release.file import ReleaseFile
+from endpoints.release.on_trial import Places, subject_of
 from endpoints.rollout.deployment import (
     CaptureArgs,
     Deployment,
@@ -29,10 +33,11 @@ from endpoints.rollout.deployment import (
 )
 from endpoints.rollout.spec import PRODUCTION_VARIANT, Spec, config_name
 from policies.iam.statements import document, service_trust
-from sluice import naming
+from sluice import aws as calls
+from sluice import images, naming
 from sluice.components.role import ServiceRole, ServiceRoleArgs
 from sluice.outputs import EndpointOutputs, PlatformOutputs
-from sluice.program import provider, run, settings
+from sluice.program import clean, provider, run, settings
 from workloads.contract import Workload
 
 
@@ -42,6 +47,7 @@ def main() -> None:
     release = store.open(stack.environment, stack.region).read(workload.name)
     # At preview already: nothing rejected, unapproved or unknown is deployed.
     packages = registry.refuse_undeployable(release, workload.name)
+    proof.refuse_unproved(release, packages, workload.serving.instance_type, calls.client("s3"))
     aws_provider = provider(stack, "endpoints", workload.name)
     with_provider = pulumi.ResourceOptions(providers=[aws_provider])
     platform = PlatformOutputs.from_stack(stack.platform_stack)
@@ -106,11 +112,34 @@ def main() -> None:
         ),
         with_provider,
     )
+    judge = Judge(
+        endpoint,
+        JudgeArgs(
+            workload=workload.name,
+            environment=stack.environment,
+            endpoint_name=endpoint,
+            config_name=config,
+            image_uri=platform.apply(
+                lambda at: clean(images.address)(
+                    "watch", workload.name, at.image_repository, at.image_repository_url
+                )
+            ),
+            platform=platform,
+            subject=pulumi.Output.all(platform, config).apply(
+                lambda known: judged(release, packages, workload, endpoint, *known)
+            ),
+            every_seconds=stack.judge_every_seconds,
+            lag_seconds=stack.judge_lag_seconds,
+            period_seconds=stack.alarm_period_seconds,
+            log_retention_days=stack.log_retention_days,
+        ),
+        with_provider,
+    )
     used = [models[version] for version in (wanted.production, wanted.shadow) if version is not None]
     deployment = Deployment(
         endpoint,
         args,
-        pulumi.ResourceOptions(depends_on=[alarms, *used], protect=not stack.throwaway),
+        pulumi.ResourceOptions(depends_on=[alarms, judge, *used], protect=not stack.throwaway),
     )
     VariantScaling(
         endpoint,
@@ -127,7 +156,12 @@ def main() -> None:
         endpoint,
         dashboard_name=endpoint,
         dashboard_body=config.apply(
-            lambda name: dashboard_body(stack.region, endpoint, name, rollback_alarm_names(endpoint))
+            lambda name: dashboard_body(
+                stack.region,
+                endpoint,
+                name,
+                [*rollback_alarm_names(endpoint), *judge_alarm_names(endpoint)],
+            )
         ),
         opts=pulumi.ResourceOptions(provider=aws_provider),
     )
@@ -137,9 +171,39 @@ def main() -> None:
         endpoint_name=endpoint,
         endpoint_config_name=deployment.config_name,
         serving_role_arn=role.arn,
-        rollback_alarms=rollback_alarm_names(endpoint),
+        rollback_alarms=[*rollback_alarm_names(endpoint), *judge_alarm_names(endpoint)],
         abort_alarm=abort_alarm_name(endpoint),
     )
+
+
+def judged(
+    release: ReleaseFile,
+    packages: dict[str, registry.Package],
+    workload: Workload,
+    endpoint: str,
+    at: PlatformOutputs,
+    config: str,
+) -> dict[str, Any] | None:
+    """What the judge is told of the release, as JSON."""
+    places = Places(
+        captures=captures_uri(at, workload.name),
+        captures_key_arn=at.capture_key_arn,
+        labels=f"s3://{at.data_bucket}/{workload.name}/labels/",
+        audit=f"s3://{at.audit_bucket}/{workload.name}/releases/",
+        audit_key_arn=at.audit_key_arn,
+        signing_key_arn=at.evidence_signing_key_arn,
+    )
+    champion = packages[release.champion.package] if release.champion is not None else None
+    promised = {} if champion is None else registry.expectation(champion, calls.client("s3"))
+    subject = subject_of(
+        release, packages, endpoint, config, workload.serving.instance_type, places, promised
+    )
+    return None if subject is None else subject.model_dump(mode="json")
+
+
+def captures_uri(at: PlatformOutputs, workload: str) -> str:
+    """Where the endpoint's requests and answers are recorded."""
+    return f"s3://{at.capture_bucket}/{workload}"
 
 
 def deployment_args(
@@ -161,7 +225,7 @@ def deployment_args(
         shadow=ShadowArgs(name(wanted.shadow), kind) if wanted.shadow else None,
         kms_key_arn=platform.apply(lambda at: at.artifacts_key_arn),
         capture=CaptureArgs(
-            destination_s3_uri=platform.apply(lambda at: f"s3://{at.capture_bucket}/{workload.name}"),
+            destination_s3_uri=platform.apply(lambda at: captures_uri(at, workload.name)),
             sampling_percentage=100,
             kms_key_arn=platform.apply(lambda at: at.capture_key_arn),
         ),
@@ -171,7 +235,11 @@ def deployment_args(
             wait_seconds=stack.canary_wait_seconds,
             bake_seconds=stack.bake_seconds,
             maximum_seconds=stack.maximum_seconds,
-            alarm_names=rollback_alarm_names(endpoint),
+            # The judge has no say in a way back, and may be out when one is needed.
+            alarm_names=[
+                *rollback_alarm_names(endpoint),
+                *(judge_alarm_names(endpoint) if wanted.stage == "canary" else ()),
+            ],
         ),
         stage=wanted.stage,
         release=wanted.release,

@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
+from endpoints.watch.handler import NAMESPACE as JUDGE_NAMESPACE
+
 
 def dashboard_body(region: str, endpoint: str, config: str, alarms: list[str]) -> str:
-    """The body of a CloudWatch dashboard: alarms, traffic, errors, latency and fleet of one endpoint."""
+    """The body of a CloudWatch dashboard: alarms, traffic, errors, latency, fleet and judge of one endpoint."""
 
     def graph(title: str, metrics: list[list[Any]], x: int, y: int, stat: str) -> dict[str, Any]:
         return {
@@ -55,5 +57,29 @@ def dashboard_body(region: str, endpoint: str, config: str, alarms: list[str]) -
         graph("Server errors", both("Invocation5XXErrors"), 12, 2, "Sum"),
         graph("Model latency p99 (µs)", both("ModelLatency"), 0, 8, "p99"),
         graph("Requests at once", both("ConcurrentRequestsPerModel"), 12, 8, "Maximum"),
+        graph(
+            "Evidence against the version on trial (log10)",
+            [
+                [
+                    JUDGE_NAMESPACE,
+                    "judge_log10_e",
+                    "EndpointName",
+                    endpoint,
+                    "EndpointConfigName",
+                    config,
+                    {"label": "all checks"},
+                ]
+            ],
+            0,
+            14,
+            "Maximum",
+        ),
+        graph(
+            "Looks of the judge",
+            [[JUDGE_NAMESPACE, "judge_heartbeat", "EndpointName", endpoint, {"label": "looks"}]],
+            12,
+            14,
+            "SampleCount",
+        ),
     ]
     return json.dumps({"widgets": widgets}, sort_keys=True)

@@ -5,9 +5,9 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sluice.clock import parse_iso
@@ -60,31 +60,6 @@ class Place:
     def folder(self, variant: str) -> str:
         """The key prefix of a variant, with a slash at its end."""
         return "/".join(part for part in (self.prefix, self.endpoint, variant) if part) + "/"
-
-
-def objects(s3: Any, place: Place, variant: str, since: datetime) -> Iterator[str]:
-    """Keys of the captures of a variant from the hour of `since` on, in order of time."""
-    folder = place.folder(variant)
-    # The hours are folders whose names sort as time does. What begins before the hour may end in it, so one earlier.
-    start = (since - timedelta(hours=1)).strftime("%Y/%m/%d/%H")
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=place.bucket, Prefix=folder, StartAfter=f"{folder}{start}"
-    )
-    for page in pages:
-        for found in page.get("Contents", []):
-            if found["Key"].endswith(".jsonl"):
-                yield found["Key"]
-
-
-def records(s3: Any, place: Place, variant: str, since: datetime) -> Iterator[Record]:
-    """The records of a variant since a moment, roughly in order of time; one object in memory at a time."""
-    for key in objects(s3, place, variant, since):
-        body = s3.get_object(Bucket=place.bucket, Key=key)["Body"]
-        for line in body.iter_lines():
-            if line.strip():
-                record = parse(json.loads(line))
-                if record.moment >= since:
-                    yield record
 
 
 def parse(line: Mapping[str, Any]) -> Record:

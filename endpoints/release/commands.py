@@ -1,6 +1,7 @@
 """`sluice release …`: what is live, what is tried, and the steps between."""
 
 import dataclasses
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -26,6 +27,9 @@ Deploys = Annotated[bool, typer.Option(help="Bring the endpoint to what the file
 Commits = Annotated[
     bool, typer.Option("--commit", help="Commit the release file; on one machine this is always done.")
 ]
+
+
+PASSED = "the judge says pass"
 
 
 def register(app: typer.Typer) -> None:
@@ -63,16 +67,16 @@ def describe(target: Target) -> dict[str, Any]:
         "release": release.model_dump(mode="json"),
         "endpoint": None if now is None else now.model_dump(mode="json"),
         "opinion": None,
-        "evidence": None,
-        "checks": [],
+        "judge": None,
         "changes": target.store.log(target.workload.name),
         "glass": None if glass is None else glass.says,
     }
-    if release.challenger is not None and release.challenger.stage == "shadow" and now is not None:
+    if now is not None:
         seen = look(target, release)
-        value["opinion"] = seen.opinion.model_dump()
-        value["evidence"] = seen.evidence.model_dump(mode="json")
-        value["checks"] = [check.model_dump() for check in seen.checks]
+        if seen.subject is not None:
+            value["opinion"] = seen.opinion.model_dump()
+        if seen.verdict is not None:
+            value["judge"] = seen.verdict.model_dump(mode="json")
     return value
 
 
@@ -103,17 +107,19 @@ def approve(
 
 def advance(
     workload: WorkloadName,
-    why: Why = "its checks passed",
+    why: Why = PASSED,
     deploy: Deploys = True,
     commit: Commits = False,
-    force: Annotated[bool, typer.Option("--force", help="Though a check did not pass; say why.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Though the judge does not say pass; say why.")
+    ] = False,
 ) -> None:
-    """Take the challenger from shadow through canary to live, once its checks passed.
+    """Take the challenger from shadow through canary to live, once the judge says pass.
 
     If SageMaker turns the canary back, the version is rejected and the command fails. With --no-deploy one call is
     one step: the first writes `canary`, the second, after somebody has deployed it, `live`.
     """
-    if force and why == "its checks passed":
+    if force and why == PASSED:
         raise SluiceError("--force needs a reason", "Add --why, which stays in the history.")
     _done(Target.of(workload, deploy, commit), lambda target: operations.advance(target, why, force))
 
@@ -256,6 +262,9 @@ def run(
         typer.Option("--until-idle", help="End when nothing is on trial and no approved version waits."),
     ] = False,
     every: Annotated[float, typer.Option(min=1, help="Seconds between two looks.")] = 5.0,
+    patience: Annotated[
+        float | None, typer.Option(min=1, help="Give up if a challenger is undecided for so many seconds.")
+    ] = None,
     commit: Commits = False,
 ) -> None:
     """Take releases through shadow and canary without a person, or back out.
@@ -271,12 +280,23 @@ def run(
         return
     said: list[dict[str, Any]] = []
 
+    last = {"told": float("-inf")}
+
     def tell(step: Any) -> None:
-        if not said or said[-1] != _said(step):
-            said.append(_said(step))
+        now = _said(step)
+        if said and said[-1] == now:
+            return
+        # How much is still missing changes with each look.
+        again = bool(said) and now["step"] == said[-1]["step"] == "wait"
+        if again:
+            said[-1] = now
+        else:
+            said.append(now)
+        if not again or time.monotonic() - last["told"] >= progress.QUIET_SECONDS:
+            last["told"] = time.monotonic()
             output.note(f"{workload}: {_text(step)}")
 
-    runner.run(target, every, tell, until_idle)
+    runner.run(target, every, tell, until_idle, patience)
     output.emit(
         {"steps": said, "release": target.read().model_dump(mode="json")}, lambda: summary(target.read())
     )
@@ -314,7 +334,7 @@ def summary(release: ReleaseFile) -> str:
     return f"{line}, {challenger.version} ({short(challenger.package)}) is in {challenger.stage} {since}"
 
 
-_MARKS = {"pass": "[green]✓[/]", "fail": "[red]✗[/]", "unknown": "[yellow]?[/]"}
+_MARKS = {"pass": "[green]✓[/]", "fail": "[red]✗[/]", "undecided": "[yellow]?[/]"}
 
 
 def _tables(values: list[dict[str, Any]]) -> Any:
@@ -348,8 +368,15 @@ def _table(value: dict[str, Any]) -> Any:
             )
         for name, state in now["alarms"].items():
             table.add_row(f"  {name}", state)
-    for check in value["checks"]:
-        table.add_row(f"{_MARKS[check['verdict']]} {check['name']}", check["says"])
+    if value["opinion"]:
+        table.add_row(
+            f"{_MARKS[value['opinion']['verdict']]} judge",
+            f"{value['opinion']['verdict']}: {value['opinion']['reason']}",
+        )
+    judge = value["judge"] or {"checks": (), "slices": ()}
+    loud = [check for check in judge["slices"] if check["outcome"] == "fail"]
+    for check in (*(each for each in judge["checks"] if each["role"] != "reported"), *loud):
+        table.add_row(f"  {_MARKS[check['outcome']]} {check['name']}", check["says"])
     for line in value["changes"][:5]:
         table.add_row("change", line)
     table.add_row("file", value["file"])

@@ -31,7 +31,7 @@ class Facts(Frozen):
     Attributes:
         packages: models of the registry that are not rejected there.
         serving: the endpoint; None where it was not looked at.
-        opinion: of the challenger in shadow; None where it was not asked for.
+        opinion: of the challenger in shadow, or without one of what is live; None where it was not asked for.
     """
 
     packages: tuple[Candidate, ...]
@@ -130,7 +130,9 @@ def next_step(release: ReleaseFile, facts: Facts, rules: Rules, now: datetime) -
     if not deployed(release, seen):
         return Deploy(_difference(release, seen))
     if challenger is None:
-        return _first_of(waiting(release, facts.packages), rules)
+        step = _first_of(waiting(release, facts.packages), rules)
+        # What is newer may be the cure, so it is not held up.
+        return _late(release, facts.opinion) or step if isinstance(step, Wait) else step
     return _shadow(release, facts.opinion, rules, now)
 
 
@@ -165,6 +167,16 @@ def _first_of(candidates: list[Candidate], rules: Rules) -> Step:
         if each.approved:
             return Propose(each.package, each.version)
     return Wait(f"{short(newest.package)} (version {newest.version}) waits for approval", idle=True)
+
+
+def _late(release: ReleaseFile, opinion: Opinion | None) -> Ask | None:
+    """What is live turned out worse than it promised, once its labels had come."""
+    if opinion is None or opinion.verdict != "fail" or release.champion is None or not release.history:
+        return None
+    return Ask(
+        f"{release.champion.version} is live and does not keep what it promised: {opinion.reason}. Go back: "
+        "`sluice release rollback --why …`; or let a newer version take its place"
+    )
 
 
 def _shadow(release: ReleaseFile, opinion: Opinion | None, rules: Rules, now: datetime) -> Step:

@@ -102,18 +102,21 @@ def advance(
 
 def _to_canary(target: Target, release: ReleaseFile, why: str, force: bool) -> ReleaseFile:
     uri: str | None = None
+    forced: str | None = None
     if release.challenger is not None:
         seen = look(target, release)
-        if seen.opinion.verdict != "pass" and not force:
-            raise SluiceError(
-                f"{release.challenger.version} may not leave the shadow stage: {seen.opinion.reason}",
-                "Let more requests come, or end it: sluice release reject. --force goes on all the same.",
-            )
-        uri = seen.keep(target)
+        if seen.opinion.verdict != "pass":
+            if not force:
+                raise SluiceError(
+                    f"{release.challenger.version} may not leave the shadow stage: {seen.opinion.reason}",
+                    "Let more requests come, or end it: sluice release reject. --force goes on all the same.",
+                )
+            forced = why
+        uri = seen.evidence(target, exact=not force)
 
     def to_canary(now: ReleaseFile) -> ReleaseFile:
         _unchanged(now, release)
-        return transitions.advance(now, target.clock.now(), uri)
+        return transitions.advance(now, target.clock.now(), uri, forced)
 
     return target.change(to_canary, f"{_challenger(target)} in canary", why)
 

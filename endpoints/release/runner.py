@@ -2,6 +2,7 @@
 the same steps, one for each event."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import assert_never
 
 from endpoints import registry
@@ -34,8 +35,8 @@ def facts(target: Target, release: ReleaseFile, think: Think = opinion) -> Facts
     """What there is to see. The evidence is read only where a decision rests on it."""
     found = registry.packages(target.workload.name, target.clients["sagemaker"])
     seen = serving(target.cloud, target.endpoint)
-    trying = release.challenger is not None and release.challenger.stage == "shadow"
-    asked = trying and release.hold is None and deployed(release, seen)
+    canary = release.challenger is not None and release.challenger.stage == "canary"
+    asked = not canary and release.hold is None and deployed(release, seen)
     return Facts(
         packages=tuple(
             Candidate(package=each.arn, version=each.version, approved=each.approval == "Approved")
@@ -47,8 +48,11 @@ def facts(target: Target, release: ReleaseFile, think: Think = opinion) -> Facts
     )
 
 
-def once(target: Target, think: Think = opinion) -> Step:
+def once(target: Target, think: Think = opinion, tell: Callable[[Step], None] | None = None) -> Step:
     """Look, and take the next step; which it was. It may be killed at any moment and begun again.
+
+    Args:
+        tell: is told the step before it is taken.
 
     Raises:
         SluiceError: if the step failed; the next look finds what came of it.
@@ -56,6 +60,8 @@ def once(target: Target, think: Think = opinion) -> Step:
     release = target.read()
     rules = Rules(release=target.workload.release, approval=target.workload.approval)
     step = next_step(release, facts(target, release, think), rules, target.clock.now())
+    if tell is not None:
+        tell(step)
     take(target, step, release)
     return step
 
@@ -91,22 +97,26 @@ def run(
     every: float,
     tell: Callable[[Step | SluiceError], None],
     until_idle: bool = False,
+    patience: float | None = None,
     think: Think = opinion,
 ) -> None:
     """Step after step, with a wait where there is nothing to do; for ever, or until it is idle.
 
     Args:
         every: seconds between two looks at something that has to come by itself.
-        tell: is told each step, and each failure, which is tried again.
+        tell: is told each step before it is taken, and each failure, which is tried again.
         until_idle: end when nothing is on trial and no approved version waits.
+        patience: seconds for which a challenger may be undecided before this gives up; the challenger stays.
 
     Raises:
-        SluiceError: with `until_idle`, if a person has to decide, or the same failure comes three times in a row.
+        SluiceError: with `until_idle`, if a person has to decide, or the same failure comes three times in a row;
+            if the patience is over.
     """
     failures: list[str] = []
+    undecided: datetime | None = None
     while True:
         try:
-            step = once(target, think)
+            step = once(target, think, tell)
         except SluiceError as error:
             tell(error)
             failures = [*failures, error.problem] if failures[-1:] == [error.problem] else [error.problem]
@@ -115,11 +125,21 @@ def run(
             target.clock.sleep(every)
             continue
         failures = []
-        tell(step)
         if until_idle and isinstance(step, Ask):
             raise SluiceError(f"a person has to decide about {target.workload.name}: {step.why}")
         if isinstance(step, Wait) and step.idle and until_idle:
             return
+        undecided = (undecided or target.clock.now()) if isinstance(step, Wait) and not step.idle else None
+        if undecided is not None and patience is not None and _since(target, undecided) > patience:
+            assert isinstance(step, Wait)
+            raise SluiceError(
+                f"the release of {target.workload.name} is undecided for {patience:.0f} s: {step.why}",
+                f"It goes on with `sluice release run {target.workload.name}`, or ends with `reject` or `withdraw`.",
+            )
         if isinstance(step, Wait | Ask | Deploy):
             # After a deployment too: one that brings nothing about must not be repeated without a breath.
             target.clock.sleep(every)
+
+
+def _since(target: Target, moment: datetime) -> float:
+    return (target.clock.now() - moment).total_seconds()

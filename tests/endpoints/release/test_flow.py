@@ -375,7 +375,8 @@ class World:
             raise Killed
 
     def think(self, _: Target, file: ReleaseFile) -> Opinion:
-        assert file.challenger is not None
+        if file.challenger is None:
+            return UNDECIDED
         return self.opinions.get(file.challenger.version, PASS)
 
     def flow(self) -> None:
@@ -422,7 +423,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: set[int]) -> W
 class Looked:
     opinion: Opinion
 
-    def keep(self, _: Target) -> str:
+    def evidence(self, _: Any, exact: bool = True) -> str:
         return "s3://evidence"
 
 

@@ -17,8 +17,9 @@ from endpoints.release.commands import describe
 from endpoints.release.opinion import look
 from endpoints.release.target import Target
 from endpoints.release.transitions import IllegalTransitionError
-from sluice.clock import ManualClock, iso
+from sluice.clock import ManualClock
 from sluice.errors import SluiceError
+from tests.endpoints.release import judged as judging
 from workloads.contract import Workload
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -46,7 +47,6 @@ class World:
     approvals: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
-    sums: dict[tuple[str, str], float] = field(default_factory=dict)
     endpoint: dict[str, Any] = field(default_factory=dict)
     published: list[dict[str, Any]] = field(default_factory=list)
 
@@ -106,30 +106,24 @@ class SageMaker:
 class Body:
     content: bytes
 
-    def iter_lines(self) -> list[bytes]:
-        return self.content.splitlines()
+    def read(self) -> bytes:
+        return self.content
 
 
 @dataclass
 class S3:
     world: World
 
-    def get_paginator(self, name: str) -> Pages:
-        assert name == "list_objects_v2"
-
-        def page(Bucket: str, Prefix: str, StartAfter: str) -> dict[str, Any]:
-            keys = sorted(k for k in self.world.objects if k.startswith(Prefix) and k > StartAfter)
-            return {"Contents": [{"Key": key} for key in keys]} if keys else {}
-
-        return Pages(page)
-
-    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
-        assert Bucket == "capture"
+    def get_object(self, Bucket: str, Key: str, VersionId: str = "1") -> dict[str, Any]:
+        assert (Bucket, VersionId) == ("capture", "1")
+        if Key not in self.world.objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no"}}, "GetObject")
         return {"Body": Body(self.world.objects[Key])}
 
-    def put_object(self, Bucket: str, Key: str, Body: bytes, **more: str) -> None:
-        assert more["SSEKMSKeyId"] == "key"
-        self.world.objects[Key] = Body
+    def head_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        if Key not in self.world.objects:
+            raise ClientError({"Error": {"Code": "404", "Message": "no"}}, "HeadObject")
+        return {"VersionId": "1"}
 
 
 @dataclass
@@ -137,20 +131,8 @@ class CloudWatch:
     world: World
 
     def get_paginator(self, name: str) -> Pages:
-        if name == "describe_alarms":
-            return Pages(lambda AlarmNamePrefix: {"MetricAlarms": []})
-        assert name == "get_metric_data"
-
-        def page(
-            MetricDataQueries: list[dict[str, Any]], StartTime: datetime, EndTime: datetime
-        ) -> dict[str, Any]:
-            metric = MetricDataQueries[0]["MetricStat"]["Metric"]
-            dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
-            assert dimensions["EndpointConfigName"] == "config-1"
-            value = self.world.sums.get((dimensions["VariantName"], metric["MetricName"]))
-            return {"MetricDataResults": [{"Values": [] if value is None else [value]}]}
-
-        return Pages(page)
+        assert name == "describe_alarms"
+        return Pages(lambda AlarmNamePrefix: {"MetricAlarms": []})
 
     def put_metric_data(self, Namespace: str, MetricData: list[dict[str, Any]]) -> None:
         self.world.published.append({"Namespace": Namespace, **MetricData[0]})
@@ -206,33 +188,12 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     return made
 
 
-def captured(world: World, shadow_agrees: float = 1.0, count: int = 600, shadow_every: int = 1) -> None:
-    """`count` requests to both variants, a second apart from noon on; the shadow's captures carry no inference id."""
-    for variant, version in (("AllTraffic", "0"), ("Shadow", "1.0")):
-        lines = []
-        for number in range(count + 1):
-            if variant == "Shadow" and number % shadow_every:
-                continue
-            moment = NOON + timedelta(seconds=number)
-            agrees = variant == "AllTraffic" or number < shadow_agrees * count
-            answer = {
-                "predictions": [{"id": f"r{number}", "score": 0.8 if agrees else 0.2, "decision": agrees}],
-                "model": {"workload": "flights", "version": version},
-            }
-            event = {"eventId": "e", "inferenceTime": iso(moment), "customAttributes": [f"id=i{number}"]}
-            if variant == "AllTraffic":
-                event["inferenceId"] = f"i{number}"
-            side = {"observedContentType": "application/json", "encoding": "JSON"}
-            data = {
-                "endpointInput": {**side, "mode": "INPUT", "data": f'{{"instances": [{number}]}}'},
-                "endpointOutput": {**side, "mode": "OUTPUT", "data": json.dumps(answer)},
-            }
-            lines.append(json.dumps({"captureData": data, "eventMetadata": event, "eventVersion": "0"}))
-        for start in range(0, len(lines), 250):
-            key = f"flights/flights-local/{variant}/2026/11/21/12/{start // 60:02d}-{start % 60:02d}-000-x.jsonl"
-            world.objects[key] = "\n".join(lines[start : start + 250]).encode()
-    for variant in ("AllTraffic", "Shadow"):
-        world.sums[(variant, "Invocations")] = count + 1
+def judged(rig: Rig, outcome: judging.Outcome = "pass") -> str:
+    """The judge has just looked at what is on trial, and thinks so; the URI of his report."""
+    subject = look(rig.target, rig.target.read()).subject
+    assert subject is not None
+    now = rig.target.clock.now()
+    return judging.leave(rig.world.objects, subject, rig.target.workload, outcome, now)
 
 
 def shadowing(rig: Rig) -> Target:
@@ -252,12 +213,13 @@ def test_from_nothing_to_the_second_version(rig: Rig) -> None:
     release = operations.propose(target, "1.0", "first model")
     assert release.challenger is not None
     assert release.challenger.stage == "shadow"
-    captured(rig.world)
     target.clock.sleep(3600)
+    report = judged(rig)
 
     release = operations.advance(target, "its checks passed")
     assert release.champion is not None
     assert (release.champion.version, release.challenger, release.history) == ("1.0", None, (arn(1),))
+    assert release.champion.evidence == f"{report}?versionId=1"
     # The deployment is the champion's from the canary on, so the last one changes nothing.
     assert rig.deployed == ["live", "shadow", "canary", "live"]
 
@@ -271,54 +233,67 @@ def test_from_nothing_to_the_second_version(rig: Rig) -> None:
         "flights: 1.0 in shadow",
         "flights: 0 is the first champion",
     ]
-    evidence = [key for key in rig.world.objects if "evidence" in key]
-    assert len(evidence) == 1
-    kept = json.loads(rig.world.objects[evidence[0]])
-    assert (kept["evidence"]["pairs"], {each["verdict"] for each in kept["checks"]}) == (600, {"pass"})
 
 
-@pytest.mark.parametrize(
-    ("arrange", "says"),
-    [
-        (
-            lambda world: None,
-            r"pairs \(unknown\).*join \(unknown\): no data.*errors \(unknown\).*agreement \(unknown\)",
-        ),
-        (lambda world: captured(world, count=400), r"pairs \(unknown\): 400 rows"),
-        (lambda world: captured(world, shadow_agrees=0.5), r"agreement \(fail\): 49.8 %"),
-        (lambda world: captured(world, count=2000, shadow_every=2), r"join \(fail\): 50.0 %"),
-        (
-            lambda world: (captured(world), world.sums.update({("Shadow", "Invocation5XXErrors"): 60})),
-            r"errors \(fail\): 60 of 601",
-        ),
-        (
-            lambda world: (captured(world), world.sums.update({("Shadow", "Invocation4XXErrors"): 60})),
-            r"errors \(fail\): 60 of 601",
-        ),
-        (lambda world: (captured(world), world.sums.clear()), r"errors \(unknown\)"),
-    ],
-)
-def test_a_challenger_that_has_not_shown_it_stays_in_shadow(
-    rig: Rig, arrange: Callable[[World], Any], says: str
-) -> None:
+def test_without_a_pass_it_stays_in_shadow_and_says_why(rig: Rig) -> None:
     target = shadowing(rig)
-    arrange(rig.world)
     before = target.read()
-    with pytest.raises(SluiceError, match=says):
-        operations.advance(target, "hope")
-    assert (target.read(), rig.deployed) == (before, [])
+    for arrange, says in (
+        (lambda: None, "the judge has not looked at 1.0 in shadow yet"),
+        (lambda: judged(rig, "undecided"), "960 more pairs"),
+        (lambda: judged(rig, "fail"), "shows it to be worse than tolerated"),
+    ):
+        arrange()
+        with pytest.raises(SluiceError, match=says):
+            operations.advance(target, "hope")
+        assert (target.read(), rig.deployed) == (before, [])
 
 
-def test_client_errors_that_both_have_are_not_the_shadow_s(rig: Rig) -> None:
+def test_a_judge_who_fell_silent_passes_nothing(rig: Rig) -> None:
     target = shadowing(rig)
-    captured(rig.world)
-    rig.world.sums |= {("Shadow", "Invocation4XXErrors"): 60, ("AllTraffic", "Invocation4XXErrors"): 60}
-    assert look(target, target.read()).evidence.shadow_errors == 0
+    judged(rig)
+    target.clock.sleep(200)
+    assert look(target, target.read()).opinion.verdict == "pass"
+    target.clock.sleep(200)
+    seen = look(target, target.read()).opinion
+    assert (seen.verdict, "silent for 0:06:40" in seen.reason) == ("undecided", True)
+    assert "flights-local-judge-heartbeat" in seen.reason
+    judged(rig, "fail")
+    target.clock.sleep(4000)
+    assert look(target, target.read()).opinion.verdict == "fail", "a fail is for ever"
+
+
+def test_margins_that_changed_on_the_way_pass_nothing(rig: Rig) -> None:
+    target = shadowing(rig)
+    judged(rig)
+    release = target.workload.release.model_copy(update={"minimum_pairs": 1})
+    other = replace(target, workload=target.workload.model_copy(update={"release": release}))
+    seen = look(other, other.read()).opinion
+    assert (seen.verdict, "margins in workload.yaml" in seen.reason) == ("undecided", True)
+
+
+def test_forced_it_goes_on_and_the_file_says_why_for_ever(rig: Rig) -> None:
+    target = replace(shadowing(rig), deploy=None)
+    judged(rig, "undecided")
+    release = operations.advance(target, "the incident of Monday", force=True)
+    assert release.challenger is not None
+    assert (release.challenger.stage, release.challenger.forced) == ("canary", "the incident of Monday")
+    assert release.challenger.evidence is not None
+
+
+def test_a_report_that_is_about_to_be_written_anew_is_no_evidence(rig: Rig) -> None:
+    target = shadowing(rig)
+    report = judged(rig)
+    key = report.removeprefix("s3://capture/")
+    rig.world.objects[key] = rig.world.objects[key].replace(b'"outcome": "pass"', b'"outcome": "undecided"')
+    with pytest.raises(SluiceError, match=r"says undecided, and he now says pass.*again in a minute"):
+        operations.advance(target, "now")
+    assert rig.deployed == []
 
 
 def test_what_sagemaker_turned_back_is_rejected_in_one_commit(rig: Rig) -> None:
     target = shadowing(rig)
-    captured(rig.world)
+    judged(rig)
     rig.faults.append(rig.turn_back)
     with pytest.raises(
         SluiceError, match=r"turned 1.0 back in canary; it is rejected.*rollback-5xx went off"
@@ -336,7 +311,7 @@ def test_what_sagemaker_turned_back_is_rejected_in_one_commit(rig: Rig) -> None:
 
 def test_another_fault_of_the_deployment_rejects_nothing(rig: Rig) -> None:
     target = shadowing(rig)
-    captured(rig.world)
+    judged(rig)
 
     def fail() -> None:
         raise SluiceError("the state is locked")
@@ -353,7 +328,7 @@ def test_another_fault_of_the_deployment_rejects_nothing(rig: Rig) -> None:
 
 def test_without_deploying_each_call_is_one_step(rig: Rig) -> None:
     target = replace(shadowing(rig), deploy=None)
-    captured(rig.world)
+    judged(rig)
     release = operations.advance(target, "checks passed")
     assert release.challenger is not None
     assert (release.challenger.stage, release.challenger.evidence is None) == ("canary", False)
@@ -412,12 +387,12 @@ def test_abort_raises_the_alarm_until_the_deployment_turns(rig: Rig) -> None:
 def test_status_says_it_all(rig: Rig) -> None:
     assert describe(rig.target)["endpoint"] is None
     target = shadowing(rig)
-    captured(rig.world)
+    judged(rig)
     said = json.loads(json.dumps(describe(target)))
     assert said["release"]["challenger"]["stage"] == "shadow"
     assert said["endpoint"]["status"] == "InService"
-    assert said["evidence"]["joined_by_id"] == 600
-    assert {each["verdict"] for each in said["checks"]} == {"pass"}
+    assert said["opinion"]["verdict"] == said["judge"]["outcome"] == "pass"
+    assert {each["outcome"] for each in said["judge"]["checks"] if each["role"] == "required"} == {"pass"}
 
 
 def test_what_may_not_be_deployed_is_refused_with_every_reason(rig: Rig) -> None:
