@@ -41,6 +41,15 @@ def answered_by(line: Any) -> str:
     )
 
 
+def sent_fields(world: World, variant: str) -> set[str]:
+    """The fields of the last request in JSON that a variant got."""
+    for line in reversed(captured(world, variant)):
+        asked = line["captureData"]["endpointInput"]
+        if "json" in asked["observedContentType"]:
+            return set(json.loads(asked["data"])["instances"][0])
+    return set()
+
+
 def version(package: Any) -> str:
     """Of a model package."""
     return str(package["CustomerMetadataProperties"]["version"])

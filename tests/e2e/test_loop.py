@@ -53,6 +53,13 @@ def test_up_takes_each_version_through_its_release(world: World, toured: Any) ->
     ]
 
 
+def test_each_release_left_its_report(world: World, toured: Any) -> None:
+    champion = world.release()["champion"]
+    report = world.assert_report(champion["evidence"], "1.1", "pass")
+    assert report["subject"]["champion"]["version"] == "1.0"
+    assert world.sluice("release", "report", "flights", "--verify").ok()["signature"] == "valid"
+
+
 def test_no_request_of_the_tour_failed_and_each_was_counted(world: World, toured: Any) -> None:
     sent, failed = (int(part.split()[0]) for part in toured["tours"]["flights"]["traffic"].split(", "))
     assert failed == 0
@@ -97,6 +104,8 @@ def test_describe_endpoint_says_what_serves(world: World, toured: Any) -> None:
         f"{ENDPOINT}-rollback-5xx",
         f"{ENDPOINT}-rollback-latency",
         f"{ENDPOINT}-abort",
+        f"{ENDPOINT}-judge-verdict",
+        f"{ENDPOINT}-judge-heartbeat",
     ]
 
 

@@ -1,7 +1,9 @@
-"""What must not reach anybody: a model that is no good, and one whose server fails under real requests. Meanwhile
-another workload deploys, and the next good version is released as if nothing had been."""
+"""What must not reach anybody: a model that is no good, one whose server fails under real requests, one that is wrong
+in one slice. Meanwhile another workload deploys, and a good version is released as if nothing had been. No hand takes
+part in any of these releases."""
 
 import shutil
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,6 +14,7 @@ pytestmark = pytest.mark.e2e
 
 SECOND = "departures"
 DEFINITION = "pipelines/definitions/flights-training.json"
+ALARM_PERIOD = timedelta(seconds=10)
 MOMENTS = ("--train-until", "2013-04-01", "--evaluate-until", "2013-04-15")
 
 
@@ -44,47 +47,55 @@ def test_the_gate_refuses_a_model_that_is_no_good(platform: World) -> None:
 def test_a_version_that_fails_in_canary_is_turned_back_while_another_workload_deploys(
     platform: World,
 ) -> None:
+    """It answers whatever comes during its shadow, and fails on what comes after."""
     world = platform
-    _register_a_version_that_fails_on_early_departures(world, "0.1")
-    second = world.start("up", "--no-tour", "--workload", SECOND, name="second")
-    traffic = world.start(
-        "replay", "flights", "--from", "2013-04-15", "--rate", "20", "--no-land", name="replay"
+    register_with_server(
+        world,
+        "0.1",
+        '        if (columns["departed_at"] >= np.datetime64("2013-05-01")).any():\n'
+        '            raise ValueError("made to fail")\n',
     )
+    second = world.start("up", "--no-tour", "--workload", SECOND, name="second")
+    april = world.start(
+        "replay", "flights", "--from", "2013-04-15", "--rate", "40", "--no-land", name="april"
+    )
+    may = None
     try:
-        world.sluice("release", "propose", "flights", "0.1").ok()
-        world.await_opinion("fail", "errors")
-        refused = world.sluice("release", "advance", "flights")
-        assert refused.code == 1
-        assert "0.1 may not leave the shadow stage" in refused.json["error"]
-        assert "errors (fail)" in refused.json["error"]
-
         second.wait().ok()
         world.sluice("packages", SECOND, "--register-incumbent").ok()
         world.sluice("release", "approve", SECOND, "0").ok()
-        forced = world.start("release", "advance", "flights", "--force", "--why", "a test", name="forced")
-        forced.until(lambda: world.live()["EndpointStatus"] == "Updating", "the canary")
+        flow = world.start("release", "run", "flights", "--until-idle", name="flow")
+        flow.until(lambda: in_canary(world) and world.live()["EndpointStatus"] == "Updating", "the canary")
+        refused = world.live()["PendingDeploymentSummary"]["EndpointConfigName"]
         second = world.start("release", "init", SECOND, name="second")
-        forced.until(lambda: world.live()["EndpointStatus"] == "RollingBack", "the roll-back")
+        may = world.start(
+            "replay", "flights", "--from", "2013-05-01", "--rate", "20", "--no-land", name="may"
+        )
+        flow.until(lambda: world.live()["EndpointStatus"] == "RollingBack", "the roll-back")
         assert second.process.poll() is None, "the second workload was deployed before the first rolled back"
-        turned_back = forced.wait()
+        ended = flow.wait().ok()
         second.wait().ok()
     finally:
-        done = traffic.stop()
+        done = [running.stop() for running in (april, may) if running is not None]
 
-    assert turned_back.code == 1
-    assert "SageMaker turned 0.1 back in canary" in turned_back.json["error"]
-    assert f"{ENDPOINT}-rollback-5xx" in turned_back.json["error"]
+    failed = [step for step in ended["steps"] if step["step"] == "failed"]
+    assert len(failed) == 1
+    assert "SageMaker turned 0.1 back in canary" in failed[0]["why"]
+    assert f"{ENDPOINT}-rollback-5xx" in failed[0]["why"] or f"{ENDPOINT}-judge-verdict" in failed[0]["why"]
     assert world.live()["EndpointStatus"] == "InService"
     assert world.live(f"{SECOND}-local")["EndpointStatus"] == "InService"
+    first_error, rang = alarmed(world, refused)
+    assert rang - first_error < 3 * ALARM_PERIOD, "the canary was turned back late"
 
     # Nobody but the canary's share saw an error, and each error is one of the canary's answers.
-    summary = done.json
+    summaries = [each.json for each in done]
+    sent, lost = (sum(summary[name] for summary in summaries) for name in ("sent", "failed"))
     failures = {config: count for config, count in world.counted("Invocation5XXErrors").items() if count}
-    assert len(failures) == 1 and world.live()["EndpointConfigName"] not in failures
-    assert summary["failed"] == sum(failures.values()) > 0
-    assert set(summary["codes"]) == {"200", "424"}
-    assert summary["failed"] < 0.1 * summary["sent"], "the champion did not answer all through it"
-    world.sent += summary["sent"]
+    assert set(failures) == {refused} and world.live()["EndpointConfigName"] != refused
+    assert lost == failures[refused] > 0
+    assert {code for summary in summaries for code in summary["codes"]} == {"200", "424"}
+    assert lost < 0.1 * sent, "the champion did not answer all through it"
+    world.sent += sent
     world.assert_every_request_was_counted()
 
 
@@ -116,42 +127,111 @@ def test_the_next_good_version_is_not_poisoned_by_the_old_alarm(platform: World)
     trained = world.sluice("train", "flights", *MOMENTS).ok()
     made = trained["version"]
     assert made == "1.0"
-    world.sluice("release", "approve", "flights", made).ok()
     traffic = world.start(
-        "replay", "flights", "--from", "2013-04-15", "--rate", "20", "--no-land", name="replay"
+        "replay", "flights", "--from", "2013-04-15", "--rate", "40", "--no-land", name="replay"
     )
     try:
-        world.sluice("release", "propose", "flights", made).ok()
-        world.await_opinion("pass")
-        assert world.sluice("release", "advance", "flights").ok()["release"]["champion"]["version"] == made
+        done = world.sluice("release", "run", "flights", "--until-idle").ok()
     finally:
         summary = traffic.stop().ok()
+    assert [step["step"] for step in done["steps"] if step["step"] != "wait"] == [
+        *("approve", "propose", "advance")
+    ]
+    champion = done["release"]["champion"]
+    assert champion["version"] == made
+    world.assert_report(champion["evidence"], made, "pass")
     assert summary["failed"] == 0
     world.sent += summary["sent"]
     world.assert_every_request_was_counted()
 
 
-def _register_a_version_that_fails_on_early_departures(world: World, version: str) -> None:
-    """The champion's model in a server that raises for what warm-up does not hold."""
-    server = "endpoints/serving/model.py"
-    world.edit(
-        server,
-        (
-            "        scores = np.asarray(",
-            '        if (columns["dep_delay"] < -4).any():\n'
-            '            raise ValueError("made to fail")\n'
-            "        scores = np.asarray(",
-        ),
+def test_a_version_that_is_wrong_in_one_slice_is_stopped_in_shadow_by_its_name(platform: World) -> None:
+    """The champion's model, whose calibrated scores of one airport are too high by one in log-odds."""
+    world = platform
+    register_with_server(
+        world,
+        "1.1",
+        "",
+        '        odds = np.log(scores / (1 - scores)) + (columns["origin"] == "JFK")\n'
+        "        scores = 1 / (1 + np.exp(-odds))\n",
     )
+    traffic = world.start(
+        "replay", "flights", "--from", "2013-04-15", "--rate", "40", "--no-land", name="replay"
+    )
+    try:
+        done = world.sluice("release", "run", "flights", "--until-idle").ok()
+    finally:
+        summary = traffic.stop().ok()
+    steps = [step for step in done["steps"] if step["step"] != "wait"]
+    assert [step["step"] for step in steps] == ["propose", "reject"]
+    assert "of origin=JFK" in steps[-1]["why"]
+    assert "origin=EWR" not in steps[-1]["why"] and "origin=LGA" not in steps[-1]["why"]
+    release = world.release()
+    assert release["champion"]["version"] == "1.0" and release["challenger"] is None
+    assert release["rejected"][-1] == world.packages()[-1]["ModelPackageArn"]
+    told = world.sluice("release", "report", "flights").ok()
+    assert told["verdict"] == "fail"
+    assert summary["failed"] == 0, "nobody sees what a shadow answers"
+    world.sent += summary["sent"]
+    world.assert_every_request_was_counted()
+
+
+def in_canary(world: World) -> bool:
+    challenger = world.release()["challenger"]
+    return bool(challenger) and challenger["stage"] == "canary"
+
+
+def alarmed(world: World, config: str) -> tuple[datetime, datetime]:
+    """When the config's first error could be seen, which is the end of the period that it came in, and when one of the
+    alarms that turn a canary back rang."""
+    cloudwatch = world.client("cloudwatch")
+    wanted = {"EndpointName": ENDPOINT, "VariantName": "AllTraffic", "EndpointConfigName": config}
+    points = cloudwatch.get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName="Invocation5XXErrors",
+        Dimensions=[{"Name": name, "Value": value} for name, value in wanted.items()],
+        StartTime=datetime.now(UTC) - timedelta(minutes=30),
+        EndTime=datetime.now(UTC),
+        Period=int(ALARM_PERIOD.total_seconds()),
+        Statistics=["Sum"],
+    )["Datapoints"]
+    first = min(point["Timestamp"] for point in points if point["Sum"]) + ALARM_PERIOD
+    rang = [
+        item["Timestamp"]
+        for name in (f"{ENDPOINT}-rollback-5xx", f"{ENDPOINT}-judge-verdict")
+        for item in cloudwatch.describe_alarm_history(AlarmName=name, HistoryItemType="StateUpdate")[
+            "AlarmHistoryItems"
+        ]
+        if "to ALARM" in item["HistorySummary"] and item["Timestamp"] >= first - ALARM_PERIOD
+    ]
+    return first, min(rang)
+
+
+def register_with_server(world: World, version: str, before: str, after: str = "") -> None:
+    """Register the newest package's model in a server that was changed, approved.
+
+    Args:
+        before, after: lines around the one in which the model scores.
+    """
+    server = "endpoints/serving/model.py"
+    line = "        scores = np.asarray(self.scorer.score(columns), dtype=np.float64)\n"
+    world.edit(server, (line, before + line + after))
     digest = world.sluice("images", "push", "flights").ok()["serving"]
     world.restore(server)
     sagemaker = world.client("sagemaker")
-    [champion] = world.packages()
-    specification = champion["InferenceSpecification"]
+    newest = next(
+        package for package in reversed(world.packages()) if package["ModelApprovalStatus"] == "Approved"
+    )
+    specification = newest["InferenceSpecification"]
     [container] = specification["Containers"]
     image = f"{container['Image'].partition('@')[0]}@{digest}"
     assert image != container["Image"]
-    properties = {**champion["CustomerMetadataProperties"], "version": version, "image_digest": digest}
+    properties = {
+        **newest["CustomerMetadataProperties"],
+        "version": version,
+        "kind": "model",
+        "image_digest": digest,
+    }
     sagemaker.create_model_package(
         ModelPackageGroupName="flights",
         ModelApprovalStatus="Approved",

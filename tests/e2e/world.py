@@ -187,16 +187,32 @@ class World:
         """DescribeEndpoint."""
         return self.client("sagemaker").describe_endpoint(EndpointName=endpoint)
 
-    def await_opinion(self, verdict: str, check: str | None = None) -> None:
-        """Wait until the challenger of `flights` is thought of so; with `check`, until that one shows it."""
+    def await_opinion(self, verdict: str, says: str = "") -> None:
+        """Wait until the judge thinks so of `flights`, and says so."""
 
         def reached() -> bool:
-            seen = self.sluice("release", "status", "flights").ok()
-            if check is None:
-                return bool(seen["opinion"]["verdict"] == verdict)
-            return {each["name"]: each["verdict"] for each in seen["checks"]}.get(check) == verdict
+            seen = self.sluice("release", "status", "flights").ok()["opinion"] or {
+                "verdict": "",
+                "reason": "",
+            }
+            return bool(seen["verdict"] == verdict and says in seen["reason"])
 
-        wait(reached, f"the opinion {check or ''} {verdict}", every=2)
+        wait(reached, f"the opinion {verdict} {says}", every=2)
+
+    def assert_report(self, uri: str, version: str, outcome: str) -> Any:
+        """The judge's report of a version, at the place that the release file names: signed, and saying so."""
+        bucket, _, rest = uri.removeprefix("s3://").partition("/")
+        key, _, revision = rest.partition("?versionId=")
+        s3 = self.client("s3")
+        body = s3.get_object(Bucket=bucket, Key=key, **({"VersionId": revision} if revision else {}))[
+            "Body"
+        ].read()
+        report = json.loads(body)
+        assert report["subject"]["challenger"]["version"] == version
+        assert report["verdict"]["outcome"] == outcome
+        page = s3.get_object(Bucket=bucket, Key=key.replace("report.json", "report.html"))["Body"].read()
+        assert page.startswith(b"<!doctype html>")
+        return report
 
     def packages(self, group: str = "flights") -> list[Any]:
         """DescribeModelPackage of each package, the oldest first."""
