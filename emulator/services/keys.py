@@ -8,6 +8,7 @@ from moto.kms.models import KmsBackend, kms_backends
 from moto.kms.responses import KmsResponse
 
 from emulator.context import Context
+from emulator.services import signing
 from emulator.services.patching import original, replace
 
 
@@ -61,16 +62,16 @@ _ENCRYPTING = (
 
 def install(context: Context) -> None:
     """Patch moto's KMS."""
+    ours = signing.actions(_find)
     for action in _ENCRYPTING:
-        _guard(context, action)
-    _rotation()
+        _guard(context, action, ours.get(action) or original(KmsResponse, action))
+    _rotation(ours["enable_key_rotation"], ours["get_key_rotation_status"])
     _by_any_name()
     _usage()
 
 
-def _guard(context: Context, action: str) -> None:
-    by_moto = original(KmsResponse, action)
-    if by_moto is None:
+def _guard(context: Context, action: str, inner: signing.Action | None) -> None:
+    if inner is None:
         return
 
     def guarded(self: Any) -> Any:
@@ -82,15 +83,12 @@ def _guard(context: Context, action: str) -> None:
                     usable_key(context, name)
                 except KeyRefusedError as error:
                     raise JsonRESTError(error.code, str(error)) from None
-        return by_moto(self)
+        return inner(self)
 
     replace(KmsResponse, action, guarded)
 
 
-def _rotation() -> None:
-    enable_by_moto = original(KmsResponse, "enable_key_rotation")
-    status_by_moto = original(KmsResponse, "get_key_rotation_status")
-
+def _rotation(enable: signing.Action, status: signing.Action) -> None:
     def enable_key_rotation(self: Any) -> Any:
         days = self._get_param("RotationPeriodInDays") or 365
         if not 90 <= int(days) <= 2560:
@@ -99,14 +97,14 @@ def _rotation() -> None:
                 f"1 validation error detected: Value '{days}' at 'rotationPeriodInDays' failed to satisfy constraint: "
                 "Member must have value between 90 and 2560",
             )
-        answer = enable_by_moto(self)
+        answer = enable(self)
         key = _find(self.kms_backend, self._get_param("KeyId"))
         if key is not None:
             key.rotation_period = int(days)
         return answer
 
     def get_key_rotation_status(self: Any) -> Any:
-        answer = json.loads(status_by_moto(self))
+        answer = json.loads(status(self))
         key = _find(self.kms_backend, self._get_param("KeyId"))
         if key is not None:
             answer["KeyId"] = key.arn
