@@ -7,6 +7,7 @@ from infra.components.bucket import SecureBucket, SecureBucketArgs
 from infra.components.images import ImageRepository, ImageRepositoryArgs
 from infra.components.key import DataKey, DataKeyArgs
 from infra.components.network import Network, NetworkArgs
+from infra.components.signing_key import SigningKey, SigningKeyArgs
 from infra.config import PlatformSettings
 from policies.iam.statements import allow, document, service_trust
 from sluice.components.role import ServiceRole, ServiceRoleArgs
@@ -33,6 +34,11 @@ def key(data_class: str, *services: str) -> DataKey:
 
 data_key, artifacts_key, capture_key, audit_key = map(key, ("data", "artifacts", "capture", "audit"))
 operations_key = key("operations", "logs", "cloudwatch", "sns")
+evidence_key = SigningKey(
+    "sluice-evidence",
+    SigningKeyArgs(f"evidence of releases of {stack.environment}", account_id, protect),
+    with_provider,
+)
 
 logs = SecureBucket(
     "sluice-logs",
@@ -118,6 +124,7 @@ PlatformOutputs.export(
     capture_key_arn=capture_key.arn,
     audit_bucket=audit.name,
     audit_key_arn=audit_key.arn,
+    evidence_signing_key_arn=evidence_key.arn,
     image_repository=images.name,
     image_repository_url=images.url,
     alerts_topic_arn=alerts.arn,

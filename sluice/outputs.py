@@ -73,6 +73,8 @@ class PlatformOutputs(StackOutputs):
     capture_key_arn: str
     audit_bucket: str
     audit_key_arn: str
+    evidence_signing_key_arn: str
+    """Asymmetric; it signs the judge's reports."""
     image_repository: str
     """Name of the ECR repository of the snapshots."""
     image_repository_url: str

@@ -87,11 +87,7 @@ class DataKey(pulumi.ComponentResource):
 def key_policy(account_id: str, region: str, services: Sequence[str]) -> str:
     """The key's policy: the account administers it and its IAM policies grant its use; each of `services` may use
     it for this account's resources alone (`aws:SourceAccount`)."""
-    # A key policy's resource is always "*": it means this key (KMS Developer Guide, "Key policies").
-    root = with_principal(
-        _on_this_key("AccountDecides", _ADMINISTER), {"AWS": f"arn:aws:iam::{account_id}:root"}
-    )
-    statements = [root]
+    statements = [account_decides(account_id, _ADMINISTER)]
     for service in services:
         principal = f"logs.{region}.amazonaws.com" if service == "logs" else f"{service}.amazonaws.com"
         statement = _on_this_key(f"Service{service.title()}", _USE)
@@ -104,5 +100,11 @@ def key_policy(account_id: str, region: str, services: Sequence[str]) -> str:
     return document(*statements)
 
 
+def account_decides(account_id: str, actions: list[str]) -> Statement:
+    """The statement of a key's policy that leaves `actions` to the account's IAM policies."""
+    return with_principal(_on_this_key("AccountDecides", actions), {"AWS": f"arn:aws:iam::{account_id}:root"})
+
+
 def _on_this_key(sid: str, actions: list[str]) -> Statement:
+    # A key policy's resource is always "*": it means this key (KMS Developer Guide, "Key policies").
     return {**allow(sid, actions, ["this-key"]), "Resource": ["*"]}

@@ -10,6 +10,7 @@ from infra.components.boundary import boundary_policy
 from infra.components.bucket import bucket_policy
 from infra.components.key import key_policy
 from infra.components.network import endpoint_policy, s3_endpoint_policy, subnet_blocks
+from infra.components.signing_key import signing_key_policy
 from pipelines.components.roles import connected_statements, isolated_statements, pipeline_statements
 from policies.iam.statements import document
 from sluice.outputs import PlatformOutputs
@@ -35,6 +36,7 @@ PLATFORM = PlatformOutputs(
     audit_bucket="audit",
     image_repository="images",
     image_repository_url=f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/images",
+    evidence_signing_key_arn=f"arn:aws:kms:{REGION}:{ACCOUNT}:key/evidence",
     alerts_topic_arn=f"arn:aws:sns:{REGION}:{ACCOUNT}:alerts",
     **KEYS,
 )
@@ -46,6 +48,7 @@ DOCUMENTS = {
     "bucket-logs": bucket_policy("arn:aws:s3:::logs", None, receives_logs_of=ACCOUNT),
     "key-data": key_policy(ACCOUNT, REGION, ()),
     "key-operations": key_policy(ACCOUNT, REGION, ("logs", "cloudwatch", "sns")),
+    "key-evidence": signing_key_policy(ACCOUNT),
     "endpoint": endpoint_policy(ACCOUNT),
     "endpoint-s3": s3_endpoint_policy(ACCOUNT, REGION),
     "role-isolated": document(*isolated_statements(PLATFORM, "flights")),
