@@ -11,7 +11,7 @@ from sluice import aws
 @cache
 def clients() -> dict[str, Any]:
     """Made once for all events of this process."""
-    return {service: aws.client(service) for service in ("s3", "cloudwatch", "events")}
+    return {service: aws.client(service) for service in ("s3", "cloudwatch", "events", "kms", "sagemaker")}
 
 
 if __name__ == "__main__":

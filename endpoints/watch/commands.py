@@ -1,35 +1,53 @@
-"""`sluice release report`: the evidence of a release as a page."""
+"""`sluice release report`: the evidence of a release as a page, and whether what is stored is what the judge wrote."""
 
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
+from botocore.exceptions import ClientError
 
-from endpoints.release.target import LOCAL_CAPTURE_LAG, Target
-from endpoints.watch import run
-from endpoints.watch.look import Limits
+from endpoints.release.target import Target
+from endpoints.watch import run, signature
+from endpoints.watch.memory import Memory
 from endpoints.watch.report import Decision, Report, page
-from endpoints.watch.subject import Subject
-from sluice import output, paths
-from sluice.engine import environment, outputs
+from endpoints.watch.signature import Checked, Signature
+from endpoints.watch.subject import Subject, located
+from sluice import aws, output, paths
+from sluice.clock import Clock
+from sluice.engine import outputs
 from sluice.errors import SluiceError
 
-LOCAL_LIMITS = Limits(lag=LOCAL_CAPTURE_LAG, metrics_lag=LOCAL_CAPTURE_LAG, period_seconds=10)
-"""The emulator publishes metrics every ten seconds, and captures sooner."""
 _CHANGE = re.compile(r"^(\S+) (.+)$")
+TRIES = 3
+"""A report and its signature are two objects: who reads between the two writes reads again."""
 
 
 def report(
     workload: Annotated[str, typer.Argument(help="The workload, such as flights.")],
     opened: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    stage: Annotated[
+        Literal["shadow", "canary", "live"] | None,
+        typer.Option(help="Of this stage; by default the one that the judge looked at last."),
+    ] = None,
+    version: Annotated[str, typer.Option(help="Of this version.")] = "",
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check the signature of the report that the judge has stored.")
+    ] = False,
 ) -> None:
-    """Write the evidence of the challenger in shadow, or else of the last one, as JSON and as one HTML page."""
+    """Write what the judge knows of a release as JSON and as one HTML page, with the decisions since.
+
+    With --verify the stored report is checked against the judge's signature; exit code 1 if it was altered.
+    """
     target = Target.of(workload)
-    said = made(target)
-    folder = paths.local() / "reports" / target.environment / workload
-    document, html = write(said, folder)
+    memory = remembered(target, stage or "", version)
+    if verify:
+        _verify(target, memory.subject)
+        return
+    changes = tuple(decisions(target.store.log(target.workload.name, limit=100), memory.subject))
+    said = run.report(memory, target.clients, target.clock.now(), changes)
+    document, html = write(said, paths.local() / "reports" / target.environment / workload)
     if opened:
         typer.launch(str(html))
     output.emit(
@@ -37,42 +55,72 @@ def report(
             "report": str(html),
             "document": str(document),
             "evidence": said.subject.id,
+            "stored": said.subject.report_uri,
             "verdict": said.verdict.outcome,
         },
         f"{said.subject.challenger.version} in {said.subject.stage}: {said.verdict.outcome}\n{html}\n{document}",
     )
 
 
-def limits(target: Target) -> Limits:
-    """How late captures and metrics may come in the target's environment."""
-    return LOCAL_LIMITS if target.environment == environment.LOCAL else Limits()
-
-
-def made(target: Target) -> Report:
-    """Look at the challenger in shadow, if there is one, and report; else report what was seen last.
+def remembered(target: Target, stage: str = "", version: str = "") -> Memory:
+    """What the judge remembers of the stage that he looked at last; nothing is looked at or written here.
 
     Raises:
-        SluiceError: if nothing was ever looked at.
+        SluiceError: if he never looked.
     """
-    release, now = target.read(), target.clock.now()
-    clients = target.clients
-    if release.challenger is not None and release.challenger.stage == "shadow":
-        labels = f"s3://{outputs.platform().data_bucket}/{target.workload.name}/labels/"
-        subject = run.subject_of(clients["sagemaker"], target.endpoint, target.workload.name, release, labels)
-        memory = run.look(subject, target.workload, clients, now, limits(target))[1].memory
-    else:
-        captures = f"s3://{outputs.platform().capture_bucket}/{target.workload.name}"
-        found = run.last(clients["s3"], captures, target.endpoint)
-        if found is None:
-            raise SluiceError(
-                f"no challenger of {target.workload.name} was looked at yet",
-                f"Propose one: sluice release propose {target.workload.name}",
-            )
-        memory = found
-    changes = tuple(decisions(target.store.log(target.workload.name, limit=100), memory.subject))
-    said = run.report(memory, clients, now, changes)
-    run.keep(said, clients)
-    return said
+    captures = f"s3://{outputs.platform().capture_bucket}/{target.workload.name}"
+    found = run.last(target.clients["s3"], captures, target.endpoint, stage, version)
+    if found is None:
+        what = " ".join(part for part in (target.workload.name, version, stage and f"in {stage}") if part)
+        raise SluiceError(
+            f"the judge has not looked at {what} yet",
+            f"He looks each minute once a challenger is there: sluice release status {target.workload.name}",
+        )
+    return found
+
+
+def _verify(target: Target, subject: Subject) -> None:
+    key, uri = outputs.platform().evidence_signing_key_arn, subject.report_uri
+    found = verified(target.clients["s3"], aws.client("kms"), key, subject, target.clock)
+    output.emit(
+        {"report": uri, "evidence": subject.id, "valid": found.valid, "says": found.says, "key": key},
+        f"{uri}\n{'valid' if found.valid else 'INVALID'}: {found.says}",
+    )
+    if not found.valid:
+        raise typer.Exit(1)
+
+
+def verified(s3: Any, kms: Any, key: str, subject: Subject, clock: Clock) -> Checked:
+    """Whether the stored report of a subject is as the judge signed it.
+
+    Args:
+        key: ARN of the key that reports are signed with.
+    """
+    found = Checked(valid=False, says="")
+    for attempt in range(TRIES):
+        body, sealed = (_stored(s3, subject.report(name)) for name in ("report.json", "report.sig"))
+        if body is None:
+            return Checked(valid=False, says="there is no report")
+        if sealed is None:
+            return Checked(valid=False, says="the report is not signed")
+        try:
+            found = signature.check(kms, key, body, Signature.model_validate_json(sealed))
+        except ValueError:
+            found = Checked(valid=False, says="what lies beside the report is no signature")
+        if found.valid or attempt == TRIES - 1:
+            break
+        clock.sleep(2)
+    return found
+
+
+def _stored(s3: Any, uri: str) -> bytes | None:
+    try:
+        body: bytes = s3.get_object(**located(uri))["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+            return None
+        raise
+    return body
 
 
 def decisions(log: list[str], subject: Subject) -> list[Decision]:

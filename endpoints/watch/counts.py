@@ -1,11 +1,12 @@
 """Requests, errors and latency of both arms from SageMaker's metrics, each whole period once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from endpoints.release.captures import PRODUCTION, SHADOW
 from endpoints.release.judge import Arm, Rules
+from endpoints.release.judge.batch import add_arms
 from endpoints.watch.subject import Subject
 
 MOST = timedelta(hours=6)
@@ -15,35 +16,48 @@ REFERENCE_SAMPLES = 100
 
 Values = dict[str, float]
 Stats = Mapping[str, tuple[str, str]]
+Dimensions = Mapping[str, str]
 
 
-def dimensions(subject: Subject) -> tuple[dict[str, str], dict[str, str]]:
-    """Of champion and challenger: another variant in shadow, another config in a canary."""
+class Period(NamedTuple):
+    """Both arms in one period of the metrics."""
 
-    def of(variant: str, config: str) -> dict[str, str]:
-        return {
-            "EndpointName": subject.endpoint,
-            "VariantName": variant,
-            "EndpointConfigName": config,
-        }
-
-    if subject.stage == "shadow":
-        return of(PRODUCTION, subject.config), of(SHADOW, subject.config)
-    return of(PRODUCTION, subject.previous or ""), of(PRODUCTION, subject.config)
+    begin: datetime
+    champion: Arm
+    challenger: Arm
 
 
-def arms(
+def dimensions(subject: Subject, previous: str) -> tuple[Dimensions | None, Dimensions]:
+    """Of champion and challenger: another variant in shadow; another config in a canary, `previous`; and in the stage
+    live there is no champion beside it."""
+
+    def of(variant: str, config: str) -> Dimensions:
+        return {"EndpointName": subject.endpoint, "VariantName": variant, "EndpointConfigName": config}
+
+    match subject.stage:
+        case "shadow":
+            return of(PRODUCTION, subject.config), of(SHADOW, subject.config)
+        case "canary":
+            return of(PRODUCTION, previous), of(PRODUCTION, subject.config)
+        case "live":
+            return None, of(PRODUCTION, subject.config)
+
+
+def periods(
     cloudwatch: Any,
-    subject: Subject,
+    dims: tuple[Dimensions | None, Dimensions],
+    paired: bool,
     rules: Rules,
     latencies: tuple[float, ...],
     begin: datetime,
     until: datetime,
     period: int = 60,
-) -> tuple[Arm, Arm]:
-    """The arms of champion and challenger in whole periods.
+) -> list[Period]:
+    """The arms of champion and challenger in whole periods, in order; one of which nothing is known is left out.
 
     Args:
+        dims: of both; see `dimensions`.
+        paired: whether both have the same requests.
         latencies: µs; of how many answers were slower than each. Empty: latency is not counted.
     """
     slow = rules.latency_ms * 1000
@@ -55,9 +69,22 @@ def arms(
     if latencies:
         stats |= {"timed": ("ModelLatency", "SampleCount"), "slow": ("ModelLatency", f"TC({slow:.0f}:)")}
         stats |= {f"over{n}": ("ModelLatency", f"TC({us:.0f}:)") for n, us in enumerate(latencies)}
-    found = [_sums(cloudwatch, stats, dims, begin, until, period) for dims in dimensions(subject)]
-    paired = subject.stage == "shadow"
-    one, two = (_arm(mine, theirs, len(latencies), paired) for mine, theirs in (found, reversed(found)))
+    one, two = (series(cloudwatch, stats, each, begin, until, period) if each else {} for each in dims)
+    return [
+        Period(
+            moment,
+            _arm(one.get(moment, {}), two.get(moment, {}), len(latencies), paired),
+            _arm(two.get(moment, {}), one.get(moment, {}), len(latencies), paired),
+        )
+        for moment in sorted({*one, *two})
+    ]
+
+
+def total(found: Iterable[Period]) -> tuple[Arm, Arm]:
+    """Of all periods."""
+    one, two = Arm(), Arm()
+    for period in found:
+        one, two = add_arms(one, period.champion), add_arms(two, period.challenger)
     return one, two
 
 
@@ -75,46 +102,33 @@ def _arm(mine: Values, theirs: Values, quantiles: int, paired: bool) -> Arm:
     )
 
 
-def reference(cloudwatch: Any, subject: Subject, rules: Rules, until: datetime) -> tuple[float, ...]:
+def reference(cloudwatch: Any, champion: Dimensions, rules: Rules, until: datetime) -> tuple[float, ...]:
     """Above which latencies in µs an answer is slow: quantiles of the champion's before `until`, with the slack that
     the rules allow; empty while too few answers are known."""
     percents = [f"p{100 * q:g}" for q in rules.settings.latency_quantiles]
-    stats = {"timed": ("ModelLatency", "SampleCount")} | {p: ("ModelLatency", p) for p in percents}
-    champion = dimensions(subject)[0]
-    begin = until - timedelta(hours=REFERENCE_HOURS)
-    # Long periods: a percentile of percentiles is none. Where the time falls into two, the fuller one is taken.
-    found = lists(cloudwatch, stats, champion, begin, until, period=REFERENCE_HOURS * 3600)
-    counts = found.get("timed", [])
-    if not counts or max(counts) < REFERENCE_SAMPLES:
-        return ()
-    best = counts.index(max(counts))
-    if any(len(found.get(name, ())) != len(counts) for name in percents):
+    # Long periods: a percentile of percentiles is none.
+    period = timedelta(hours=REFERENCE_HOURS)
+    found = fullest(cloudwatch, percents, champion, until - period, until, int(period.total_seconds()))
+    if found.get("n", 0.0) < REFERENCE_SAMPLES or any(name not in found for name in percents):
         return ()
     slack = rules.settings.latency_slack * rules.latency_ms * 1000
-    return tuple(found[name][best] + slack for name in percents)
+    return tuple(found[name] + slack for name in percents)
 
 
-def _sums(
-    cloudwatch: Any,
-    stats: Stats,
-    dims: Mapping[str, str],
-    begin: datetime,
-    until: datetime,
-    period: int,
+def fullest(
+    cloudwatch: Any, percents: Iterable[str], dims: Dimensions, begin: datetime, until: datetime, period: int
 ) -> Values:
-    found = lists(cloudwatch, stats, dims, begin, until, period)
-    return {name: sum(values) for name, values in found.items()}
+    """Percentiles of the model's latency in µs, by name such as `p99`, and the number of answers, `n`; where CloudWatch
+    keeps the time in two periods, those of the one with more answers. Empty: nothing is known."""
+    stats = {"n": ("ModelLatency", "SampleCount")} | {name: ("ModelLatency", name) for name in percents}
+    found = series(cloudwatch, stats, dims, begin, until, period)
+    return max(found.values(), key=lambda values: values.get("n", 0.0), default={})
 
 
-def lists(
-    cloudwatch: Any,
-    stats: Stats,
-    dims: Mapping[str, str],
-    begin: datetime,
-    until: datetime,
-    period: int = 60,
-) -> dict[str, list[float]]:
-    """The values of each statistic that has some, in order of time."""
+def series(
+    cloudwatch: Any, stats: Stats, dims: Dimensions, begin: datetime, until: datetime, period: int = 60
+) -> dict[datetime, Values]:
+    """By begin of the period the values of the statistics that have one."""
     queries = [
         {
             "Id": name,
@@ -133,11 +147,11 @@ def lists(
     pages = cloudwatch.get_paginator("get_metric_data").paginate(
         MetricDataQueries=queries, StartTime=begin, EndTime=until, ScanBy="TimestampAscending"
     )
-    found: dict[str, list[float]] = {}
+    found: dict[datetime, Values] = {}
     for page in pages:
         for result in page["MetricDataResults"]:
-            if result["Values"]:
-                found.setdefault(result["Id"], []).extend(result["Values"])
+            for moment, value in zip(result["Timestamps"], result["Values"], strict=True):
+                found.setdefault(moment.astimezone(UTC), {})[result["Id"]] = value
     return found
 
 

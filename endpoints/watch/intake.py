@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from endpoints.release.captures import Place
 from sluice.config import Frozen
@@ -26,6 +26,13 @@ class Cursor(Frozen):
     seen: tuple[str, ...] = ()
 
 
+class Limit(NamedTuple):
+    """How much is taken at once; one object at least."""
+
+    objects: int
+    bytes: int
+
+
 class Taken(Frozen):
     """Names to read now, the cursor after them, and whether more are left."""
 
@@ -34,21 +41,22 @@ class Taken(Frozen):
     more: bool
 
 
-def take(s3: Any, place: Place, variant: str, cursor: Cursor, since: datetime, limit: int) -> Taken:
+def take(s3: Any, place: Place, variant: str, cursor: Cursor, since: datetime, limit: Limit) -> Taken:
     """The next objects of a variant.
 
     Args:
         since: what begins earlier is of no interest, the overlap apart.
-        limit: objects at most.
     """
     begin = moment_of(cursor.last) or since
     start = f"{place.folder(variant)}{begin - OVERLAP:%Y/%m/%d/%H/%M-%S}"
     seen, more = set(cursor.seen), False
     names: list[str] = []
-    for name in _names(s3, place, variant, start):
+    total = 0
+    for name, size in _names(s3, place, variant, start):
         if name in seen:
             continue
-        if len(names) == limit:
+        total += size
+        if names and (len(names) == limit.objects or total > limit.bytes):
             more = True
             break
         names.append(name)
@@ -60,13 +68,13 @@ def take(s3: Any, place: Place, variant: str, cursor: Cursor, since: datetime, l
     )
 
 
-def _names(s3: Any, place: Place, variant: str, start: str) -> Iterator[str]:
+def _names(s3: Any, place: Place, variant: str, start: str) -> Iterator[tuple[str, int]]:
     folder = place.folder(variant)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=folder, StartAfter=start)
     for page in pages:
         for found in page.get("Contents", []):
             if found["Key"].endswith(".jsonl"):
-                yield found["Key"].removeprefix(folder)
+                yield found["Key"].removeprefix(folder), found["Size"]
 
 
 def moment_of(name: str) -> datetime | None:

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -41,35 +41,49 @@ class Part:
         return f"{self.etag} {wanted.get(self.day, 0)}"
 
 
-def fresh(s3: Any, uri: str, wanted: Mapping[str, int], read: Mapping[str, str]) -> Iterator[Part]:
-    """Objects worth reading, at most `MAX_OBJECTS`: those of `wanted` partitions that changed, or for which other
-    rows wait than after they were read.
+def fresh(
+    s3: Any, uri: str, wanted: Mapping[str, int], read: Mapping[str, str], most: float = 1e9
+) -> Iterator[Part]:
+    """Objects worth reading, at most `MAX_OBJECTS`: those of `wanted` partitions that are new, then those that changed,
+    then those for which other rows wait than after they were read.
 
     Args:
         read: what was read before: key → mark.
+        most: bytes in all; one object at least.
     """
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-    count = 0
+    ranked: list[tuple[int, Part, int]] = []
     for day in sorted(wanted):
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}dt={day}/")
         for page in pages:
             for found in page.get("Contents", []):
                 part = Part(bucket, found["Key"], found["ETag"], day)
-                if not part.key.endswith(".parquet") or read.get(part.key) == part.mark(wanted):
+                before = read.get(part.key)
+                if not part.key.endswith(".parquet") or before == part.mark(wanted):
                     continue
-                yield part
-                count += 1
-                if count == MAX_OBJECTS:
-                    return
+                rank = 0 if before is None else 1 if not before.startswith(f"{part.etag} ") else 2
+                ranked.append((rank, part, found["Size"]))
+    total = 0
+    for place, (_, part, size) in enumerate(sorted(ranked, key=lambda each: each[0])):
+        total += size
+        if place == MAX_OBJECTS or (place and total > most):
+            return
+        yield part
 
 
-def read(s3: Any, part: Part, workload: Workload) -> Iterator[tuple[str, float]]:
-    """Row ids and labels (1 or 0) of an object; a row without a label is left out."""
+def read(s3: Any, part: Part, workload: Workload, ids: Collection[str]) -> Iterator[tuple[str, float]]:
+    """Those of the row ids that are in an object, with their labels (1 or 0); a row without a label is left out."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     body = s3.get_object(Bucket=part.bucket, Key=part.key)["Body"].read()
     columns = [workload.id, workload.label.name]
+    wanted = pa.array(list(ids), pa.string())
     for batch in pq.ParquetFile(io.BytesIO(body)).iter_batches(columns=columns):
+        # Of millions of rows a few thousand wait; the others never become objects of Python.
+        inside = pc.is_in(batch.column(0).cast(pa.string()), value_set=wanted)
+        batch = batch.filter(inside)
         for id, label in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
             if label is not None:
                 yield str(id), float(label)

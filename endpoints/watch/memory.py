@@ -8,15 +8,18 @@ from typing import Any
 from botocore.exceptions import ClientError
 from pydantic import AwareDatetime
 
-from endpoints.release.judge import Reference, Rules, State, start
+from endpoints.release.judge import Reference, Rules, State, Verdict, start, verdict
 from endpoints.release.judge.state import VERSION
+from endpoints.watch import expectation
+from endpoints.watch.expectation import BINS, Expectation
 from endpoints.watch.intake import Cursor
 from endpoints.watch.subject import Subject
 from sluice.config import Frozen
 from sluice.errors import SluiceError
 
-BINS = 20
 POINTS = 400
+ALONE = "errors and latency are not compared, for SageMaker has not named the config beside the canary"
+ANEW = "the evidence begins anew: the margins, or the judge, are others now"
 
 
 class Point(Frozen):
@@ -70,8 +73,14 @@ class Memory(Frozen):
     Attributes:
         version: of the judge; what another version began is not continued.
         rules: what it is judged by; those that it began under.
+        since: when the evidence begins: with the stage, or later where it had to begin anew.
         until: of the rows; `minutes` is that of the metrics.
-        began: the first answer of the shadow: from then on requests are mirrored.
+        behind: up to when captures are read, where one look did not read them all.
+        began: the first answer of the challenger: from then on requests are mirrored, or split.
+        previous: the config beside a canary, once it is known.
+        expectation: in the stage live, what is expected.
+        share: of the requests that are looked at.
+        reported: when the report was last written.
         halves, unlabelled: see `waiting`.
         labels_read: label objects by key, each with a mark of what was read.
         scores: of champion and challenger in `BINS` bins from 0 to 1, for the report.
@@ -82,9 +91,15 @@ class Memory(Frozen):
     subject: Subject
     rules: Rules
     looks: int = 0
+    since: AwareDatetime
     until: AwareDatetime
     minutes: AwareDatetime
+    behind: AwareDatetime | None = None
     began: AwareDatetime | None = None
+    previous: str = ""
+    expectation: Expectation | None = None
+    share: float = 1.0
+    reported: AwareDatetime | None = None
     cursors: dict[str, Cursor] = {}
     halves: dict[str, Any] = {}
     unlabelled: dict[str, Any] = {}
@@ -97,16 +112,35 @@ class Memory(Frozen):
     path: tuple[Point, ...] = ()
     changes: tuple[Change, ...] = ()
 
+    @property
+    def says(self) -> Verdict:
+        """What the judge says. A canary whose traffic nobody could compare is undecided, whatever its answers are."""
+        said = verdict(self.judge, self.rules)
+        if self.subject.stage != "canary" or self.previous or said.outcome == "fail":
+            return said
+        return said.model_copy(
+            update={"outcome": "undecided", "needs": (ALONE, *said.needs), "seconds": None}
+        )
 
-def fresh(subject: Subject, rules: Rules) -> Memory:
-    """Before the first look."""
-    since: datetime = subject.since
+
+def fresh(
+    subject: Subject, rules: Rules, expectation: Expectation | None = None, since: datetime | None = None
+) -> Memory:
+    """Before the first look.
+
+    Args:
+        since: when the evidence begins, if not with the stage.
+    """
+    since = since or subject.since
+    bounds = {} if expectation is None else expectation.bounds
     return Memory(
         subject=subject,
         rules=rules,
+        since=since,
         until=since,
         minutes=since.replace(second=0, microsecond=0),
-        judge=start(rules),
+        expectation=expectation,
+        judge=start(rules, bounds),
     )
 
 
@@ -134,34 +168,62 @@ class Keeper:
         self._key = subject.key("state.json.gz")
         self._etag: str | None = None
 
-    def load(self, rules: Rules) -> Memory:
-        """The memory; a new one before the first look.
+    def load(self, rules: Rules, now: datetime | None = None) -> Memory:
+        """The memory, with the subject as it is given now; a new one before the first look. Of a version that is live
+        it begins anew, at `now`, where the rules or the judge are others: its stage has no end at which they could.
+
+        Raises:
+            SluiceError: if, in another stage, another version of the judge wrote it.
+        """
+        subject, live = self._subject, self._subject.stage == "live"
+        value = self._value()
+        if value is None:
+            return fresh(subject, rules, self._expected(rules))
+        try:
+            memory = _valid(value, subject.id)
+        except SluiceError:
+            if not live:
+                raise
+            memory = None
+        if memory is not None and (not live or memory.rules == rules):
+            return memory.model_copy(update={"subject": subject})
+        anew = fresh(subject, rules, self._expected(rules), now)
+        change = Change(moment=anew.since, outcome="undecided", why=ANEW)
+        return anew.model_copy(update={"changes": (change,)})
+
+    def seen(self) -> Memory | None:
+        """The memory, only to read it; None before the first look.
 
         Raises:
             SluiceError: if another version of the judge wrote it.
         """
+        value = self._value()
+        return None if value is None else _valid(value, self._subject.id)
+
+    def _value(self) -> dict[str, Any] | None:
         try:
             found = self._s3.get_object(Bucket=self._subject.bucket, Key=self._key)
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
                 raise
             self._etag = None
-            return fresh(self._subject, rules)
+            return None
         self._etag = found["ETag"]
-        value = json.loads(gzip.decompress(found["Body"].read()))
-        if value.get("version") != VERSION:
-            raise SluiceError(
-                f"the evidence of {self._subject.id} was gathered by version {value.get('version')} of the judge, "
-                f"and this is {VERSION}",
-                "Begin it anew: withdraw the challenger and propose it again.",
-            )
-        return Memory.model_validate(value)
+        value: dict[str, Any] = json.loads(gzip.decompress(found["Body"].read()))
+        return value
+
+    def _expected(self, rules: Rules) -> Expectation | None:
+        return expectation.read(self._s3, self._subject, rules) if self._subject.stage == "live" else None
 
     @staticmethod
     def read(s3: Any, bucket: str, key: str) -> Memory:
-        """The memory in an object, only to show it."""
+        """The memory in an object, only to show it.
+
+        Raises:
+            SluiceError: if another version of the judge wrote it.
+        """
         body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        return Memory.model_validate_json(gzip.decompress(body))
+        return _valid(json.loads(gzip.decompress(body)), key)
 
     def save(self, memory: Memory) -> None:
         """Write it, if nobody did since it was read.
@@ -177,7 +239,7 @@ class Keeper:
                 Key=self._key,
                 Body=body,
                 ContentType="application/gzip",
-                **encryption(self._subject),
+                **encryption(self._subject.kms_key_arn),
                 **condition,
             )
         except ClientError as error:
@@ -187,8 +249,16 @@ class Keeper:
         self._etag = answer["ETag"]
 
 
-def encryption(subject: Subject) -> dict[str, str]:
-    """How an object of the watch is encrypted: as the captures beside it."""
-    if subject.kms_key_arn is None:
-        return {}
-    return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": subject.kms_key_arn}
+def _valid(value: dict[str, Any], name: str) -> Memory:
+    if value.get("version") != VERSION:
+        raise SluiceError(
+            f"the evidence of {name} was gathered by version {value.get('version')} of the judge, and this is "
+            f"{VERSION}",
+            "Begin it anew: withdraw the challenger and propose it again.",
+        )
+    return Memory.model_validate(value)
+
+
+def encryption(key_arn: str | None) -> dict[str, str]:
+    """How an object of the watch is encrypted: with this key, or as its bucket has it."""
+    return {} if key_arn is None else {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn}

@@ -13,8 +13,9 @@ from typing import Any
 from endpoints.release.captures import Answer, Record
 from endpoints.watch.exchange import Detail, Exchange
 
-MAX_REQUESTS = 100_000
-"""Of each variant that wait for their other half; the oldest then count as unmatched."""
+MAX_ANSWERS = 50_000
+"""Rows, or requests without any, of each variant that wait for their other half; beyond them the oldest count as
+unmatched. Both variants' are some 200 MB in memory."""
 MAX_ROWS = 20_000
 """That wait for labels. Beyond it a share of the rows is kept, chosen by a hash of the row."""
 PAYLOAD_SECONDS = 60.0
@@ -90,8 +91,13 @@ class Halves:
         """Those that waited too long, or are too many; True with production's."""
         for production, side in self._sides.items():
             old = [serial for serial, each in side.requests.items() if each.record.moment < before]
-            many = sorted(side.requests)[: max(0, len(side.requests) - len(old) - MAX_REQUESTS)]
-            for serial in {*old, *many}:
+            for serial in old:
+                yield production, side.drop(serial)
+            left = sum(_size(each) for each in side.requests.values())
+            for serial in sorted(side.requests):
+                if left <= MAX_ANSWERS:
+                    break
+                left -= _size(side.requests[serial])
                 yield production, side.drop(serial)
 
     def dump(self) -> dict[str, Any]:
@@ -100,6 +106,10 @@ class Halves:
             name: [_plain(each) for each in self._sides[production].requests.values()]
             for production, name in ((True, "production"), (False, "shadow"))
         }
+
+
+def _size(exchange: Exchange) -> int:
+    return len(exchange.record.answers or ()) or 1
 
 
 def _plain(exchange: Exchange) -> list[Any]:
@@ -151,6 +161,10 @@ class Unlabelled:
         while len(self._rows) > MAX_ROWS:
             self.halvings += 1
             self._rows = {name: each for name, each in self._rows.items() if self._inside(name)}
+
+    def ids(self) -> list[str]:
+        """Of the rows that wait."""
+        return list(self._rows)
 
     def days(self) -> dict[str, int]:
         """By the day of their event a sum over the rows, which is another for other rows."""

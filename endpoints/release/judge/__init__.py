@@ -9,6 +9,7 @@ what befalls both moves nothing.
 
 from endpoints.release.judge.batch import GRID, Arm, Batch, Paired, empty
 from endpoints.release.judge.collect import Reference, Rows, collect, reference
+from endpoints.release.judge.promise import Promise, promises
 from endpoints.release.judge.rules import Rules
 from endpoints.release.judge.state import State
 from endpoints.release.judge.update import start, update
@@ -20,6 +21,7 @@ __all__ = [
     "Batch",
     "Check",
     "Paired",
+    "Promise",
     "Reference",
     "Rows",
     "Rules",
@@ -27,6 +29,7 @@ __all__ = [
     "Verdict",
     "collect",
     "empty",
+    "promises",
     "reference",
     "start",
     "update",

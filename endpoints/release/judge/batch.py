@@ -47,7 +47,8 @@ class Paired(Frozen):
     Attributes:
         units: units that both versions answered.
         labelled: those of them with a label.
-        values: by check of `rules.PAIRED`: 41 weights that sum to `units` or `labelled`.
+        values: by check of `rules.PAIRED`: 41 weights that sum to `units` or `labelled`. Beside the differences of the
+            checks of `rules.PROMISED`, what each version has by itself: `loss:champion`, `loss:challenger`.
     """
 
     units: float = 0

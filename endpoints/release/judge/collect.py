@@ -106,20 +106,26 @@ def collect(
 def _differences(
     rows: Rows, yes: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]], rules: Rules, labels_only: bool
 ) -> dict[str, Floats]:
-    """By check one value in [-1, 1] for each row; NaN: not known. Positive is worse, or more."""
+    """By check one value in [-1, 1] for each row; NaN: not known. Positive is worse, or more. Of one version by itself,
+    `check:version`, it lies in [0, 1]."""
     one, two = (decided.astype(np.float64) for decided in yes)
     found: dict[str, Floats] = {}
-    if not labels_only:
+    if not labels_only and rules.stage != "live":
         found["agreement"] = np.abs(two - one)
         found["decision"] = two - one
         found["shift"] = rows.challenger - rows.champion
     if rows.label is not None:
         label = rows.label
         wrong_one, wrong_two = np.abs(one - label), np.abs(two - label)
+        square_one, square_two = (rows.champion - label) ** 2, (rows.challenger - label) ** 2
+        found |= {"loss:challenger": wrong_two, "brier:challenger": square_two}
+        if rules.stage == "live":
+            return found
+        found |= {"loss:champion": wrong_one, "brier:champion": square_one}
         found["flips"] = np.maximum(0.0, wrong_two - wrong_one)
         found["loss"] = wrong_two - wrong_one
         if rules.comparable:
-            found["brier"] = (rows.challenger - label) ** 2 - (rows.champion - label) ** 2
+            found["brier"] = square_two - square_one
         if rules.costs is not None and max(rules.costs.miss, rules.costs.false_alarm) > 0:
             miss, alarm = rules.costs.miss, rules.costs.false_alarm
             cost = np.where(label == 1, miss, alarm) / max(miss, alarm)
@@ -137,7 +143,7 @@ def _paired(values: Mapping[str, Floats], unit: npt.NDArray[np.intp]) -> Paired:
         _, index = np.unique(unit[known], return_inverse=True)
         mean = np.bincount(index, weights=value[known]) / np.bincount(index)
         grids[check] = on_grid(mean)
-        counts["labelled" if check in LABELLED else "units"] = float(mean.size)
+        counts["labelled" if check.partition(":")[0] in LABELLED else "units"] = float(mean.size)
     return Paired(values=grids, **counts)
 
 

@@ -10,7 +10,7 @@ from sluice.config import Frozen
 from sluice.naming import content_hash
 from workloads.contract import Costs, Judge, Margin, Workload
 
-Stage = Literal["shadow", "canary"]
+Stage = Literal["shadow", "canary", "live"]
 
 COUNTED = ("errors", "latency", "score")
 """Checks on counts of both arms. In a canary the decisions are counted too, for there are no pairs."""
@@ -20,6 +20,10 @@ SLICED = ("decision", "shift", "flips", "loss", "brier", "money")
 """Those of them that each declared slice has too. Agreement is left to the whole: its bound is a habit of the workload,
 and a small slice near the threshold has another."""
 LABELLED = ("flips", "loss", "brier", "money")
+PROMISED = ("loss", "brier")
+"""Checks of a version that is live, alone, against what its shadow stage made expect."""
+EXPECTED_PART = 0.5
+"""Of alpha, in the live stage: the chance that a bound of what is expected is too low. The rest is that of the test."""
 
 WEIGHTS: dict[Stage, dict[str, float]] = {
     "shadow": {
@@ -36,6 +40,7 @@ WEIGHTS: dict[Stage, dict[str, float]] = {
         "slices": 0.08,
     },
     "canary": {"errors": 0.55, "latency": 0.25, "score": 0.10, "decision": 0.10},
+    "live": {"loss": 0.40, "brier": 0.40, "slices": 0.20},
 }
 """The split of alpha: the e-values are averaged with these weights, so a check turns a release back by itself once its
 e-value reaches 1 / (alpha * weight). A small weight costs a check the log of it in evidence: much where that is rare,
@@ -47,7 +52,8 @@ class Rules(Frozen):
     """The rules of one stage of one release. Make them by `Rules.of`.
 
     Attributes:
-        stage: in `shadow` every request goes to both versions; in `canary` each to one of them.
+        stage: in `shadow` every request goes to both versions; in `canary` each to one of them; `live` there is one
+            version, and it is held to what it showed in shadow.
         minimum_pairs: units of evidence that both versions answered, before anything passes.
         minimum_join_rate: of the production rows, those whose shadow answer was found.
         minimum_agreement: of the units, those with the same decision.
@@ -87,7 +93,8 @@ class Rules(Frozen):
         """The rules for a challenger of `workload`.
 
         Args:
-            champion: its version; the incumbent, 0, gives scores that mean nothing but its decision.
+            champion: its version, or in the stage live that of the one that is judged; the incumbent, 0, gives scores
+                that mean nothing but its decision.
         """
         release = workload.release
         return cls(
@@ -106,6 +113,16 @@ class Rules(Frozen):
         )
 
     @property
+    def alpha(self) -> float:
+        """What the test may spend: all of alpha, or what the expectation has left of it."""
+        return self.settings.alpha * (1 - EXPECTED_PART if self.stage == "live" else 1.0)
+
+    @property
+    def sliced(self) -> tuple[str, ...]:
+        """The checks that each slice has in this stage."""
+        return PROMISED if self.stage == "live" else SLICED
+
+    @property
     def fingerprint(self) -> str:
         """Of everything here: a state belongs to the rules it began under."""
         return content_hash(self.model_dump(mode="json"))
@@ -115,6 +132,11 @@ class Rules(Frozen):
         deciding = [n for n in self.weights if n == "slices" or self.margin(n).role != "reported"]
         total = sum(self.weights[name] for name in deciding)
         return self.weights[check] / total if check in deciding and total else 0.0
+
+    def weight_in_slice(self, check: str) -> float:
+        """The part of alpha of a check of one slice."""
+        deciding = [name for name in self.sliced if self.margin(name, sliced=True).role != "reported"]
+        return self.weight_of("slices") / (len(self.slices) * len(deciding)) if check in deciding else 0.0
 
     def margin(self, check: str, sliced: bool = False) -> Margin:
         """The margin of a check, wider in a slice; of one that makes no sense here with the role `reported`."""

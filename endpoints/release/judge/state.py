@@ -43,6 +43,7 @@ class State(Frozen):
 
     Attributes:
         rules: fingerprint of the rules it began under.
+        expected: in the stage live, by check or check of a slice: the highest mean that its shadow allows to expect.
         first: begin of the first look, from which the warm-up runs.
         since, until: the time that is counted.
         looks: counted looks.
@@ -52,6 +53,7 @@ class State(Frozen):
 
     version: int = VERSION
     rules: str
+    expected: dict[str, float] = {}
     first: AwareDatetime | None = None
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None

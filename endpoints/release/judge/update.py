@@ -1,5 +1,6 @@
 """One look more."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from endpoints.release.judge.batch import Batch
@@ -9,9 +10,13 @@ from endpoints.release.judge.weigh import strongest
 from sluice.errors import SluiceError
 
 
-def start(rules: Rules) -> State:
-    """Nothing seen."""
-    return State(rules=rules.fingerprint)
+def start(rules: Rules, expected: Mapping[str, float] | None = None) -> State:
+    """Nothing seen.
+
+    Args:
+        expected: in the stage live; see `promise.bounds`.
+    """
+    return State(rules=rules.fingerprint, expected=dict(expected or {}))
 
 
 def update(state: State, batch: Batch, rules: Rules) -> State:

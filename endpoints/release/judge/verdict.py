@@ -8,7 +8,7 @@ from pydantic import AwareDatetime
 
 from endpoints.release.judge.rules import LABELLED, Rules
 from endpoints.release.judge.state import State
-from endpoints.release.judge.weigh import LOG10, Weighed, combine, observed, weigh
+from endpoints.release.judge.weigh import LOG10, Weighed, combine, named, observed, weigh
 from sluice.config import Frozen
 
 Outcome = Literal["pass", "fail", "undecided"]
@@ -27,7 +27,9 @@ class Check(Frozen):
         log10_e: evidence that the challenger is worse than tolerated.
         log10_e_pass: evidence that it is better than the bound that is not accepted.
         units: of evidence it rests on.
-        observed: mean difference, or the largest ratio of rates.
+        observed: mean difference, or the largest ratio of rates; in the stage live the mean itself.
+        expected: in the stage live, the highest mean that the shadow stage allows to expect; the margins come on top of
+            it. None: nothing is known to compare with.
         needed: units still needed to pass, if things go on as they are; None: no end is in sight, or none is needed.
         seconds: until then, at the pace so far.
     """
@@ -41,6 +43,7 @@ class Check(Frozen):
     log10_e_pass: float
     units: float
     observed: float | None
+    expected: float | None = None
     tolerated: float
     accepted: float
     needed: int | None
@@ -81,6 +84,9 @@ class Verdict(Frozen):
     rules: str
 
 
+NOTHING_EXPECTED = "what to expect is not known, for the shadow stage had too few labels"
+
+
 class _Need(Frozen):
     says: str
     seconds: float | None
@@ -96,7 +102,7 @@ def verdict(state: State, rules: Rules) -> Verdict:
     elapsed = (state.until - state.since).total_seconds() if state.until and state.since else 0.0
     weighed = weigh(state, rules)
     found = [_check(w, state, rules, elapsed) for w in weighed]
-    threshold = log10(1 / rules.settings.alpha)
+    threshold = log10(1 / rules.alpha)
     peak = state.peak
     failed = peak is not None and peak.log10_e >= threshold
     needs = _needs(state, rules, found, elapsed)
@@ -108,10 +114,10 @@ def verdict(state: State, rules: Rules) -> Verdict:
         log10_e=combine(weighed) / LOG10,
         highest=peak.log10_e if peak else 0.0,
         threshold=threshold,
-        decided_by=_named(peak.check, peak.slice) if failed and peak else None,
+        decided_by=named(peak.check, peak.slice) if failed and peak else None,
         decided_at=peak.moment if failed and peak else None,
         suspects=tuple(
-            _named(c.name, c.slice) for c in sorted(found, key=lambda c: -c.log10_e) if _suspect(c)
+            named(c.name, c.slice) for c in sorted(found, key=lambda c: -c.log10_e) if _suspect(c)
         ),
         checks=tuple(check for check in found if check.slice is None),
         slices=tuple(check for check in found if check.slice is not None),
@@ -131,10 +137,6 @@ def _suspect(check: Check) -> bool:
     return check.weight > 0 and check.log10_e >= SUSPICION
 
 
-def _named(check: str, of: str | None) -> str:
-    return check if of is None else f"{check} of {of}"
-
-
 def _check(w: Weighed, state: State, rules: Rules, elapsed: float) -> Check:
     margin = rules.margin(w.check, sliced=w.slice is not None)
     if rules.stage == "canary" and w.check == "decision":
@@ -142,7 +144,7 @@ def _check(w: Weighed, state: State, rules: Rules, elapsed: float) -> Check:
     target = log(1 / rules.settings.alpha_pass)
     needed = _needed(w, rules, target)
     outcome: Outcome = "undecided"
-    if w.weight and w.worse + log(w.weight) >= log(1 / rules.settings.alpha):
+    if w.weight and w.worse + log(w.weight) >= log(1 / rules.alpha):
         outcome = "fail"
     elif w.acceptable >= target and needed == 0:
         outcome = "pass"
@@ -158,6 +160,7 @@ def _check(w: Weighed, state: State, rules: Rules, elapsed: float) -> Check:
         log10_e_pass=w.acceptable / LOG10,
         units=w.seen,
         observed=value,
+        expected=state.expected.get(named(w.check, w.slice)),
         tolerated=margin.tolerated,
         accepted=margin.accepted,
         needed=needed,
@@ -187,14 +190,14 @@ def _says(w: Weighed, outcome: Outcome, needed: int | None, seconds: float | Non
         else "units"
     )
     if outcome == "fail":
-        return f"{_named(w.check, w.slice)}: shown to be worse than tolerated, after {w.seen:,.0f} {what}"
+        return f"{named(w.check, w.slice)}: shown to be worse than tolerated, after {w.seen:,.0f} {what}"
     if outcome == "pass":
-        return f"{_named(w.check, w.slice)}: shown to be acceptable, after {w.seen:,.0f} {what}"
+        return f"{named(w.check, w.slice)}: shown to be acceptable, after {w.seen:,.0f} {what}"
     if not w.seen:
-        return f"{_named(w.check, w.slice)}: no {what} yet"
+        return f"{named(w.check, w.slice)}: no {what} yet"
     if needed is None:
-        return f"{_named(w.check, w.slice)}: {w.seen:,.0f} {what} do not point to acceptable yet"
-    return f"{_named(w.check, w.slice)}: about {needed:,} more {what}{_in(seconds)}"
+        return f"{named(w.check, w.slice)}: {w.seen:,.0f} {what} do not point to acceptable yet"
+    return f"{named(w.check, w.slice)}: about {needed:,} more {what}{_in(seconds)}"
 
 
 def _in(seconds: float | None) -> str:
@@ -224,11 +227,19 @@ def _needs(state: State, rules: Rules, found: list[Check], elapsed: float) -> li
     if rest > 0:
         needs.append(_Need(says=f"more time{_in(rest)}", seconds=rest))
     for check in found:
-        held = check.role == "required" and (check.slice is None or rules.settings.slices == "required")
+        if rules.stage == "live" and check.slice is None and check.weight and check.expected is None:
+            needs.append(_Need(says=f"{check.name}: {NOTHING_EXPECTED}", seconds=None))
+            continue
+        held = _required(check, rules) and (check.slice is None or rules.settings.slices == "required")
         if (held and check.outcome != "pass") or check.outcome == "fail":
             needs.append(_Need(says=check.says, seconds=check.seconds))
         elif _suspect(check):
             odds = f"{10**check.log10_e:,.0f} to 1"
-            says = f"{_named(check.name, check.slice)}: the evidence so far is {odds} against it; more has to tell"
+            says = f"{named(check.name, check.slice)}: the evidence so far is {odds} against it; more has to tell"
             needs.append(_Need(says=says, seconds=None))
     return needs
+
+
+def _required(check: Check, rules: Rules) -> bool:
+    """Of a version that is live nothing can be held up, so a pass says that all which decides is shown."""
+    return check.role == "required" or (rules.stage == "live" and check.role == "watched")

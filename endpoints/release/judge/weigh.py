@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from endpoints.release.judge import betting, shares
 from endpoints.release.judge.batch import Paired, Weights
-from endpoints.release.judge.rules import COUNTED, LABELLED, PAIRED, SLICED, Rules
+from endpoints.release.judge.rules import COUNTED, LABELLED, PAIRED, PROMISED, Rules
 from endpoints.release.judge.state import Ledger, Peak, State
 
 LOG10 = log(10.0)
@@ -36,6 +36,9 @@ class Weighed(NamedTuple):
 
 def weigh(state: State, rules: Rules) -> list[Weighed]:
     """Every check that the stage has, those that only report too (their weight is 0)."""
+    if rules.stage == "live":
+        whole = [_promised(check, None, state, rules, rules.weight_of(check)) for check in PROMISED]
+        return whole + list(_slices(state, rules))
     found = [_counted(check, state, rules) for check in COUNTED]
     if rules.stage == "canary":
         found.append(_counted("decision", state, rules))
@@ -69,12 +72,13 @@ def combine(weighed: list[Weighed]) -> float:
 
 
 def _slices(state: State, rules: Rules) -> Iterator[Weighed]:
-    deciding = [check for check in SLICED if rules.margin(check, sliced=True).role != "reported"]
-    each = rules.weight_of("slices") / max(1, len(rules.slices) * len(deciding))
+    deciding = [(check, each) for check in rules.sliced if (each := rules.weight_in_slice(check))]
     for name in rules.slices:
-        paired = state.slices.get(name, Paired())
-        for check in deciding:
-            yield _paired(check, name, paired, rules, each)
+        for check, each in deciding:
+            if rules.stage == "live":
+                yield _promised(check, name, state, rules, each)
+            else:
+                yield _paired(check, name, state.slices.get(name, Paired()), rules, each)
 
 
 def _counted(check: str, state: State, rules: Rules) -> Weighed:
@@ -110,13 +114,34 @@ def _paired(check: str, name: str | None, paired: Paired, rules: Rules, weight: 
     return Weighed(check, name, weight, worse, acceptable, seen)
 
 
+def _promised(check: str, name: str | None, state: State, rules: Rules, weight: float) -> Weighed:
+    """A version alone, against what its shadow made expect and the margin beyond it (Podkopaev and Ramdas, "Tracking
+    the risk of a deployed model and detecting harmful distribution shifts", ICLR 2022, arXiv 2110.06177)."""
+    paired = state.paired if name is None else state.slices.get(name, Paired())
+    counts, bound = paired.values.get(f"{check}:challenger", ()), state.expected.get(named(check, name))
+    worse = acceptable = 0.0
+    if bound is not None:
+        margin = rules.margin(check, sliced=name is not None)
+        worse = betting.log_e(counts, bound + margin.tolerated, 0.0, "above", betting.LONG)
+        acceptable = betting.log_e(counts, bound + margin.accepted, 0.0, "below", betting.LONG)
+    return Weighed(check, name, weight, worse, acceptable, paired.labelled)
+
+
+def named(check: str, of: str | None) -> str:
+    """`loss`, or `loss of origin=EWR`."""
+    return check if of is None else f"{check} of {of}"
+
+
 def observed(check: str, state: State, rules: Rules, name: str | None = None) -> float | None:
-    """What the check saw: a ratio of rates for counts, the largest of its parts; a mean for pairs."""
+    """What the check saw: a ratio of rates for counts, the largest of its parts; a mean for pairs; in the stage live
+    the mean of the version itself."""
+    paired = state.paired if name is None else state.slices.get(name, Paired())
+    if rules.stage == "live":
+        return betting.mean(paired.values.get(f"{check}:challenger", ()))
     if check in COUNTED or rules.stage == "canary":
         parts = {n: x for n, x in state.ledgers.items() if n.partition(":")[0] == check}
         ratios = [r for r in (_ratio(part, state, check) for part in parts.values()) if r is not None]
         return max(ratios, default=None)
-    paired = state.paired if name is None else state.slices.get(name, Paired())
     return betting.mean(paired.values.get(check, ()))
 
 

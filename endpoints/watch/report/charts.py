@@ -48,8 +48,8 @@ def loudest(path: Sequence[Point], most: int = 3) -> list[str]:
     return [name for name, peak in sorted(peaks.items(), key=lambda item: -item[1]) if peak > 0.05][:most]
 
 
-def evidence(path: Sequence[Point], threshold: float) -> Markup:
-    """The combined e-value and the loudest checks over time, against the threshold."""
+def evidence(path: Sequence[Point], threshold: float, then: str) -> Markup:
+    """The combined e-value and the loudest checks over time, against the threshold; `then` says what it means."""
     height = 280
     names = loudest(path)
     times = [point.moment.timestamp() for point in path]
@@ -79,7 +79,7 @@ def evidence(path: Sequence[Point], threshold: float) -> Markup:
         parts.append(_path([(x(t), y(v)) for t, v in known], f"line c{name_place + 2}"))
     parts.append(_path([(x(t), y(p.log10_e)) for t, p in zip(times, path, strict=True)], "line c1 strong"))
     parts.append(_line(LEFT, y(threshold), WIDTH - RIGHT, y(threshold), "bound"))
-    parts.append(_text(WIDTH - RIGHT, y(threshold) - 6, "turned back from here on", "note", "end"))
+    parts.append(_text(WIDTH - RIGHT, y(threshold) - 6, then, "note", "end"))
     if max(values, default=0.0) > high:
         parts.append(_text(LEFT + 8, TOP + 12, "what is higher is not drawn", "note"))
     if path:
@@ -161,8 +161,12 @@ def timeline(events: Sequence[tuple[datetime, str]]) -> Markup:
     return _svg(height, "Timeline of the release", *parts)
 
 
-def band(observed: float, tolerated: float, accepted: float) -> Markup:
-    """A difference within its margins: the inner band is tolerated, the outer one still accepted."""
+def band(observed: float, tolerated: float, accepted: float, one_sided: bool = False) -> Markup:
+    """A difference within its margins: the inner band is tolerated, the outer one still accepted.
+
+    Args:
+        one_sided: only what is above is bounded; all that is below is within.
+    """
     reach = max(abs(observed), accepted, 1e-6) * 1.15
     width, height = 160, 18
 
@@ -170,9 +174,8 @@ def band(observed: float, tolerated: float, accepted: float) -> Markup:
         return width / 2 + value / reach * width / 2
 
     def bar(limit: float, kind: str) -> str:
-        return (
-            f'<rect x="{x(-limit):.1f}" y="4" width="{x(limit) - x(-limit):.1f}" height="10" class="{kind}"/>'
-        )
+        left = 0.0 if one_sided else x(-limit)
+        return f'<rect x="{left:.1f}" y="4" width="{x(limit) - left:.1f}" height="10" class="{kind}"/>'
 
     return Markup(
         f'<svg class="band" viewBox="0 0 {width} {height}" role="img" aria-label="observed {observed:+.3f}, '

@@ -14,9 +14,10 @@ import pytest
 from emulator import cloudwatch
 from emulator.dataplane import capture
 from emulator.dataplane.table import Capture
-from endpoints.release.file import Challenger, Champion
-from endpoints.watch.look import Limits, Result, Watch
-from endpoints.watch.memory import Memory, fresh
+from endpoints.release.file import Champion
+from endpoints.watch.limits import Limits
+from endpoints.watch.look import Result, Watch
+from endpoints.watch.memory import Keeper, Memory
 from endpoints.watch.subject import Subject
 from tests.emulator import inprocess
 from workloads.contract import Workload
@@ -29,7 +30,8 @@ SUBJECT = Subject(
     endpoint="flights-local",
     stage="shadow",
     champion=Champion(package=f"{GROUP}/1", version="1.0"),
-    challenger=Challenger(package=f"{GROUP}/2", version="1.1", stage="shadow", since=NOON),
+    challenger=Champion(package=f"{GROUP}/2", version="1.1"),
+    since=NOON,
     config="flights-local-new",
     captures="s3://captures/flights",
     labels="s3://data/flights/labels/",
@@ -87,6 +89,22 @@ class Asked:
 
 
 @dataclass
+class Endpoint:
+    """SageMaker, as far as the watch asks: its config, and the one that is being deployed."""
+
+    config: str = "flights-local-old"
+    pending: str | None = None
+    asked: int = 0
+
+    def describe_endpoint(self, EndpointName: str) -> dict[str, Any]:
+        self.asked += 1
+        said: dict[str, Any] = {"EndpointName": EndpointName, "EndpointConfigName": self.config}
+        if self.pending is not None:
+            said["PendingDeploymentSummary"] = {"EndpointConfigName": self.pending}
+        return said
+
+
+@dataclass
 class World:
     """What a test fills and looks at."""
 
@@ -96,6 +114,7 @@ class World:
     subject: Subject = SUBJECT
     limits: Limits = SHORT
     memory: Memory | None = None
+    endpoint: "Endpoint" = field(default_factory=lambda: Endpoint())
     results: list[Result] = field(default_factory=list)
 
     def put(
@@ -134,14 +153,16 @@ class World:
         table.write_parquet(body)
         self.s3.put_object(Bucket="data", Key=f"flights/labels/dt={day}/part.parquet", Body=body.getvalue())
 
-    def metric(self, name: str, variant: str, second: float, values: Sequence[float]) -> None:
+    def metric(
+        self, name: str, variant: str, second: float, values: Sequence[float], config: str = ""
+    ) -> None:
         """As SageMaker publishes it, with the config."""
         if not values:
             return
         dims = {
             "EndpointName": self.subject.endpoint,
             "VariantName": variant,
-            "EndpointConfigName": self.subject.config,
+            "EndpointConfigName": config or self.subject.config,
         }
         datum = {
             "MetricName": name,
@@ -154,12 +175,13 @@ class World:
 
     def watch(self) -> Watch:
         rules = self.subject.rules(self.workload)
-        clients = {"s3": self.s3, "cloudwatch": self.cloudwatch}
+        clients = {"s3": self.s3, "cloudwatch": self.cloudwatch, "sagemaker": self.endpoint}
         return Watch(self.workload, rules, clients, self.limits)
 
     def look(self, second: float) -> Result:
         """One look; its memory is kept through JSON, as between two calls of a function."""
-        memory = self.memory or fresh(self.subject, self.subject.rules(self.workload))
+        rules = self.subject.rules(self.workload)
+        memory = self.memory or Keeper(self.s3, self.subject).load(rules)
         result = self.watch().look(memory, NOON + timedelta(seconds=second))
         self.memory = Memory.model_validate_json(result.memory.model_dump_json())
         assert self.memory == result.memory

@@ -22,7 +22,7 @@ from tests.emulator.tiny_image import ACCOUNT, until
 from tests.endpoints.watch.conftest import NOON, SUBJECT, World, many
 
 __all__ = ["emulator"]
-EVENT = {"subject": SUBJECT.model_dump(mode="json")}
+EVENT = {"workload": "flights", "endpoint": "flights-local", "subject": SUBJECT.model_dump(mode="json")}
 
 
 class Events:
@@ -98,9 +98,11 @@ def test_a_function_killed_before_its_look_is_kept_tells_it_again(
     assert [each["outcome"] for each in clients["events"].entries] == ["undecided", "undecided"]
 
 
-def test_without_a_subject_there_is_no_heartbeat(world: World, clients: dict[str, Any]) -> None:
-    with pytest.raises(SluiceError, match="subject"):
-        handle({}, clients)
+def test_with_an_event_that_is_not_whole_there_is_no_heartbeat(world: World, clients: dict[str, Any]) -> None:
+    broken = {**SUBJECT.model_dump(mode="json"), "stage": "dusk"}
+    for event in ({}, {**EVENT, "subject": broken}, {**EVENT, "endpoint": "other"}, {**EVENT, "every": 0}):
+        with pytest.raises(SluiceError, match="event"):
+            handle(event, clients)
     assert world.cloudwatch.list_metrics(Namespace="Sluice/Judge")["Metrics"] == []
 
 

@@ -8,10 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from endpoints.release.captures import Answer
-from endpoints.release.file import Challenger
 from endpoints.watch import waiting
 from endpoints.watch.exchange import Detail
-from endpoints.watch.look import Limits
+from endpoints.watch.limits import Limits
 from endpoints.watch.memory import ConflictError, Keeper, fresh
 from endpoints.watch.waiting import Halves, Row, Unlabelled
 from tests.endpoints.watch.conftest import NOON, SHORT, SUBJECT, Asked, World, many
@@ -258,14 +257,14 @@ def test_short_periods_are_counted_as_soon_as_they_are_whole(world: World) -> No
 
 
 def test_a_canary_counts_each_arm_by_its_version(world: World) -> None:
-    challenger = Challenger(**{**SUBJECT.challenger.model_dump(), "stage": "canary"})
-    world.subject = SUBJECT.model_copy(
-        update={"stage": "canary", "previous": "flights-local-old", "challenger": challenger}
-    )
-    asked = many(60, 0, score=0.3)
-    world.write("AllTraffic", [each.exchange("1.0", each.scores, each.id) for each in asked[:40]])
-    world.write("AllTraffic", [each.exchange("1.1", (0.9,), each.id) for each in asked[40:]], second=45)
+    world.subject = SUBJECT.model_copy(update={"stage": "canary"})
+    before, asked = many(10, 0, 1.0), many(60, 20, 1.0, score=0.3)
+    world.write("AllTraffic", [each.exchange("1.0", each.scores, each.id) for each in before])
+    world.write("AllTraffic", [each.exchange("1.1", (0.9,), each.id) for each in asked[::3]], second=20)
+    rest = [each for place, each in enumerate(asked) if place % 3]
+    world.write("AllTraffic", [each.exchange("1.0", each.scores, each.id) for each in rest], second=21)
     state = world.look(200).memory.judge
+    # What was answered before the canary's first answer says nothing of the two.
     assert (state.champion.answered, state.challenger.answered) == (40, 20)
     assert state.challenger.yes == 20
     assert state.ledgers["decision:yes"].hits == 20
@@ -311,13 +310,12 @@ def test_two_looks_at_once_are_one(world: World) -> None:
 
 
 def test_a_challenger_proposed_again_begins_anew() -> None:
-    later = SUBJECT.challenger.model_copy(update={"since": NOON + timedelta(days=1)})
-    assert SUBJECT.model_copy(update={"challenger": later}).id != SUBJECT.id
+    assert SUBJECT.model_copy(update={"since": NOON + timedelta(days=1)}).id != SUBJECT.id
 
 
 def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "MAX_ROWS", 100)
-    monkeypatch.setattr(waiting, "MAX_REQUESTS", 10)
+    monkeypatch.setattr(waiting, "MAX_ANSWERS", 10)
     unlabelled = Unlabelled()
     for n in range(5000):
         answer = Answer(f"r{n}", 0.1, False)

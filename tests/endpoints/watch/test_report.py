@@ -67,7 +67,7 @@ def filled(world: World, minutes: int = 12, shift: float = 0.2) -> Report:
         world.look(60 * minute + 75)
     assert world.memory is not None
     now = NOON + timedelta(seconds=60 * minutes + 75)
-    seen = document.latency(world.cloudwatch, world.subject, now)
+    seen = document.latency(world.cloudwatch, world.memory)
     decisions = (
         Decision(moment=NOON + timedelta(seconds=60 * minutes + 70), what="1.1 rejected", who="ops"),
     )

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from endpoints.release.file import ReleaseFile
-from endpoints.watch import commands, memory, run
+from endpoints.release.file import Challenger, ReleaseFile
+from endpoints.watch import memory, run
 from endpoints.watch.commands import decisions, write
 from endpoints.watch.report import Report
 from sluice.errors import SluiceError
@@ -47,7 +47,7 @@ def test_a_look_is_kept_and_reported_and_found_again(world: World, tmp_path: Pat
     found = run.last(world.s3, "s3://captures/flights", "flights-local")
     assert found == result.memory
     said = run.report(found, clients(world), now)
-    uri = run.keep(said, clients(world))
+    uri = run.keep(said, clients(world), now)
     assert uri == f"s3://captures/flights/judge/flights-local/{SUBJECT.id}/report.json"
     body = world.s3.get_object(Bucket="captures", Key=uri.removeprefix("s3://captures/"))["Body"].read()
     assert Report.model_validate_json(body) == said
@@ -85,7 +85,10 @@ def test_other_rules_are_not_continued(world: World) -> None:
 
 
 def test_the_subject_is_what_the_file_and_the_endpoint_say() -> None:
-    release = ReleaseFile(champion=SUBJECT.champion, challenger=SUBJECT.challenger)
+    challenger = Challenger(
+        **SUBJECT.challenger.model_dump(include={"package", "version"}), stage="shadow", since=NOON
+    )
+    release = ReleaseFile(champion=SUBJECT.champion, challenger=challenger)
     endpoint = Endpoint(DestinationS3Uri="s3://captures/flights", KmsKeyId="arn:key")
     found = run.subject_of(endpoint, "flights-local", "flights", release, "s3://data/flights/labels/")
     assert found == SUBJECT.model_copy(update={"kms_key_arn": "arn:key"})
@@ -106,4 +109,3 @@ def test_the_changes_of_the_file_are_the_decisions() -> None:
 
 def test_nothing_was_looked_at_yet(world: World) -> None:
     assert run.last(world.s3, "s3://captures/flights", "flights-local") is None
-    assert commands.LOCAL_LIMITS.lag < run.Limits().lag
