@@ -16,7 +16,7 @@ from endpoints.release.on_trial import Places
 from endpoints.release.target import Target
 from endpoints.watch import run
 from endpoints.watch.memory import Memory
-from endpoints.watch.subject import Subject
+from endpoints.watch.subject import Subject, located
 from sluice.config import Frozen
 from sluice.errors import SluiceError
 
@@ -114,7 +114,7 @@ def report_of(subject: Subject, outcome: str | None, s3: Any) -> str | None:
         SluiceError: if it says something else.
     """
     uri = subject.report_uri
-    place = proof.located(uri)
+    place = located(uri)
     try:
         version = s3.head_object(**place).get("VersionId")
     except ClientError as error:

@@ -4,12 +4,12 @@ image, the same kind of instance. A model that was watched on other hardware, or
 import json
 from collections.abc import Mapping
 from typing import Any, Literal
-from urllib.parse import parse_qs
 
 from botocore.exceptions import ClientError
 
 from endpoints.registry import Package
 from endpoints.release.file import ReleaseFile, short
+from endpoints.watch.subject import located
 from sluice.config import Frozen, parse
 from sluice.errors import SluiceError
 
@@ -53,14 +53,6 @@ def of_document(document: Mapping[str, Any]) -> Proof:
         },
         "a report of the judge",
     )
-
-
-def located(uri: str) -> dict[str, str]:
-    """Bucket, Key and VersionId, as S3's calls take them, of `s3://bucket/key?versionId=…`."""
-    path, _, query = uri.removeprefix("s3://").partition("?")
-    bucket, _, key = path.partition("/")
-    version = parse_qs(query).get("versionId")
-    return {"Bucket": bucket, "Key": key, **({"VersionId": version[0]} if version else {})}
 
 
 def read(s3: Any, uri: str) -> Proof | None:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from endpoints.release.file import Champion, ReleaseFile
 from endpoints.watch import signature
 from endpoints.watch.limits import Limits
 from endpoints.watch.look import Result, Watch
@@ -22,44 +21,6 @@ REPORT_EVERY = timedelta(minutes=10)
 
 class OvertakenError(SluiceError):
     """Others looked at the same time, each time it was tried: their looks count, and this one is not missed."""
-
-
-def subject_of(sagemaker: Any, endpoint: str, workload: str, release: ReleaseFile, labels: str) -> Subject:
-    """The shadow stage that the release file names, on the endpoint as it is.
-
-    Args:
-        labels: `s3://bucket/prefix/` of the partitions of labels.
-
-    Raises:
-        SluiceError: if there is no challenger in shadow, it does not run yet, or the endpoint captures nothing.
-    """
-    champion, challenger = release.champion, release.challenger
-    if champion is None or challenger is None or challenger.stage != "shadow":
-        raise SluiceError(f"{workload} has no challenger in shadow, so there is nothing to look at")
-    described = sagemaker.describe_endpoint(EndpointName=endpoint)
-    if not described.get("ShadowProductionVariants"):
-        # Until the update is through, the config is that of before, and evidence under it would be of another release.
-        raise SluiceError(
-            f"the shadow of {workload} {challenger.version} does not run yet",
-            f"The endpoint {endpoint} is {described['EndpointStatus']}; ask again once it is InService.",
-        )
-    capture = described.get("DataCaptureConfig") or {}
-    if not capture.get("DestinationS3Uri"):
-        raise SluiceError(
-            f"the endpoint {endpoint} captures nothing", "Deploy it as the program declares it."
-        )
-    return Subject(
-        workload=workload,
-        endpoint=endpoint,
-        stage="shadow",
-        champion=Champion(package=champion.package, version=champion.version),
-        challenger=Champion(package=challenger.package, version=challenger.version),
-        since=challenger.since,
-        config=described["EndpointConfigName"],
-        captures=capture["DestinationS3Uri"],
-        kms_key_arn=capture.get("KmsKeyId"),
-        labels=labels,
-    )
 
 
 def look(

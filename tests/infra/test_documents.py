@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from endpoints.components.judge import judge_statements
 from endpoints.components.role import serving_statements
 from infra.components.boundary import boundary_policy
 from infra.components.bucket import bucket_policy
@@ -19,7 +20,7 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 GOLDEN = Path(__file__).parent / "golden"
 KEYS = {
     f"{name}_key_arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{name}"
-    for name in ("data", "artifacts", "capture", "audit")
+    for name in ("data", "artifacts", "capture", "audit", "operations")
 }
 PLATFORM = PlatformOutputs(
     account_id=ACCOUNT,
@@ -55,6 +56,7 @@ DOCUMENTS = {
     "role-connected": document(*connected_statements(PLATFORM, "flights", "prod")),
     "role-pipeline": document(*pipeline_statements(PLATFORM, "flights", JOB_ROLES)),
     "role-serving": document(*serving_statements(PLATFORM, "flights")),
+    "role-judge": document(*judge_statements(PLATFORM, "flights", "flights-prod", "flights-prod-judge")),
 }
 
 
@@ -67,7 +69,9 @@ def test_every_golden_file_is_of_a_policy() -> None:
     assert {path.stem for path in GOLDEN.glob("*.json")} == set(DOCUMENTS)
 
 
-@pytest.mark.parametrize("name", ["role-isolated", "role-connected", "role-pipeline", "role-serving"])
+@pytest.mark.parametrize(
+    "name", ["role-isolated", "role-connected", "role-pipeline", "role-serving", "role-judge"]
+)
 def test_a_role_of_a_workload_reaches_no_other_workload(name: str) -> None:
     for statement in json.loads(DOCUMENTS[name])["Statement"]:
         for resource in statement["Resource"]:
@@ -75,7 +79,9 @@ def test_a_role_of_a_workload_reaches_no_other_workload(name: str) -> None:
                 assert resource.split("/", 1)[1].startswith("flights/"), statement["Sid"]
 
 
-@pytest.mark.parametrize("name", ["role-isolated", "role-connected", "role-pipeline", "role-serving"])
+@pytest.mark.parametrize(
+    "name", ["role-isolated", "role-connected", "role-pipeline", "role-serving", "role-judge"]
+)
 def test_no_role_of_a_job_or_a_server_approves_or_deploys(name: str) -> None:
     granted = {
         action

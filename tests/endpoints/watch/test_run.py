@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from endpoints.release.file import Challenger, ReleaseFile
 from endpoints.watch import memory, run
 from endpoints.watch.commands import decisions, write
 from endpoints.watch.report import Report
@@ -82,22 +81,6 @@ def test_other_rules_are_not_continued(world: World) -> None:
     )
     with pytest.raises(SluiceError, match="rules"):
         run.look(SUBJECT, other, clients(world), NOON + timedelta(seconds=90), SHORT)
-
-
-def test_the_subject_is_what_the_file_and_the_endpoint_say() -> None:
-    challenger = Challenger(
-        **SUBJECT.challenger.model_dump(include={"package", "version"}), stage="shadow", since=NOON
-    )
-    release = ReleaseFile(champion=SUBJECT.champion, challenger=challenger)
-    endpoint = Endpoint(DestinationS3Uri="s3://captures/flights", KmsKeyId="arn:key")
-    found = run.subject_of(endpoint, "flights-local", "flights", release, "s3://data/flights/labels/")
-    assert found == SUBJECT.model_copy(update={"kms_key_arn": "arn:key"})
-    with pytest.raises(SluiceError, match="no challenger in shadow"):
-        run.subject_of(endpoint, "e", "flights", ReleaseFile(champion=SUBJECT.champion), "")
-    with pytest.raises(SluiceError, match="does not run yet"):
-        run.subject_of(Endpoint(shadow=False), "e", "flights", release, "")
-    with pytest.raises(SluiceError, match="captures nothing"):
-        run.subject_of(Endpoint(), "e", "flights", release, "")
 
 
 def test_the_changes_of_the_file_are_the_decisions() -> None:
