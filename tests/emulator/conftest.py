@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +26,26 @@ class Emulator:
     local: Path
     """The folder that stands for `.local`; the data folder is `emulator` in it."""
     process: "subprocess.Popen[str]"
+    _clients: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def root(self) -> Path:
         return self.local / "emulator"
 
     def client(self, service: str, **config: Any) -> Any:
-        """A boto3 client that goes to this emulator and does not repeat calls."""
-        return boto3.Session().client(
-            service,
-            region_name="us-east-1",
-            endpoint_url=self.endpoint_url,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(**{"retries": {"total_max_attempts": 1}, "max_pool_connections": 64, **config}),
-        )
+        """A boto3 client that goes to this emulator and does not repeat calls. It is made once: making one parses
+        megabytes of service model."""
+        key = (service, *sorted(config.items()))
+        if key not in self._clients:
+            self._clients[key] = boto3.Session().client(
+                service,
+                region_name="us-east-1",
+                endpoint_url=self.endpoint_url,
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+                config=Config(**{"retries": {"total_max_attempts": 1}, "max_pool_connections": 64, **config}),
+            )
+        return self._clients[key]
 
 
 def start_emulator(local: Path, environment: Mapping[str, str] = {}) -> Emulator:
