@@ -9,27 +9,26 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import orjson
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 
-from endpoints import rows as sources
-from endpoints.rows import Row
-from endpoints.serving.bodies import ENCODERS
-from endpoints.traffic import Invoker, Replay, Request, Summary
-from sluice import aws, naming, output, progress
+from endpoints.serving.tables import CONTENT_TYPES
+from sluice import naming, output, progress
 from sluice.clock import parse_iso
 from sluice.engine import environment
 from sluice.errors import SluiceError
-from workloads import modules
-from workloads.contract import Workload
+
+# What these commands do is imported when one runs: every other command of `sluice` passes by here too.
+if TYPE_CHECKING:
+    from endpoints.rows import Row
+    from endpoints.traffic import Request, Summary
+    from workloads.contract import Workload
 
 LANDING_SECONDS = 15.0
 
 WorkloadName = Annotated[str, typer.Argument(help="The workload, such as flights.")]
-ContentType = Annotated[str, typer.Option(help=f"One of {', '.join(ENCODERS)}.")]
+ContentType = Annotated[str, typer.Option(help=f"One of {', '.join(CONTENT_TYPES)}.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -51,6 +50,12 @@ def invoke(
 
     sluice invoke flights --file body.csv --content-type text/csv
     """
+    import orjson
+
+    from endpoints import rows as sources
+    from sluice import aws
+    from workloads.contract import Workload
+
     declared = Workload.load(workload)
     if file is None:
         sample = list(itertools.islice(sources.since(declared, _event_time(declared, start)), rows))
@@ -109,6 +114,9 @@ def replay(
     Nothing is repeated: a request that fails is counted as failed. Ends well on SIGTERM: what is in flight is
     answered, and the summary is complete.
     """
+    from endpoints.traffic import Invoker, Replay
+    from workloads.contract import Workload
+
     declared = Workload.load(workload)
     first = _event_time(declared, start)
     encode = _encoder(content_type)
@@ -132,7 +140,7 @@ def replay(
 
     with progress.step(f"traffic to {endpoint} at {rate:g} a second") as step:
 
-        def watch(now: Summary) -> None:
+        def watch(now: "Summary") -> None:
             step.update(f"{now.sent} sent, {now.ok} answered, {now.failed} failed")
             if summary is not None:
                 _write(summary, now)
@@ -149,8 +157,11 @@ def replay(
 
 
 def _requests(
-    workload: Workload, start: datetime, rows: int, slow_every: int, content_type: str, encode: Any
-) -> Iterator[Request]:
+    workload: "Workload", start: datetime, rows: int, slow_every: int, content_type: str, encode: Any
+) -> "Iterator[Request]":
+    from endpoints import rows as sources
+    from endpoints.traffic import Request
+
     source = sources.since(workload, start)
     for number in itertools.count(1):
         sample: list[Row] = list(itertools.islice(source, rows))
@@ -164,7 +175,11 @@ def _requests(
 def _land(name: str, start: datetime, bucket: str | None) -> None:
     """Let what happens by event time arrive, until the traffic ends. A fault here is told and ends the arrival, not
     the traffic."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
     from sluice.engine import outputs
+    from workloads import modules
+    from workloads.contract import Workload
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent, began = os.getppid(), datetime.now(UTC)
@@ -181,7 +196,7 @@ def _land(name: str, start: datetime, bucket: str | None) -> None:
         output.note(f"warning: data stopped arriving: {error}")
 
 
-def _event_time(workload: Workload, text: str | None) -> datetime:
+def _event_time(workload: "Workload", text: str | None) -> datetime:
     if text is not None:
         try:
             return parse_iso(text)
@@ -195,9 +210,11 @@ def _event_time(workload: Workload, text: str | None) -> datetime:
 
 
 def _encoder(content_type: str) -> Any:
+    from endpoints.serving.bodies import ENCODERS
+
     if content_type not in ENCODERS:
         raise SluiceError(
-            f"{content_type!r} is no content type of an endpoint", f"There are {', '.join(ENCODERS)}."
+            f"{content_type!r} is no content type of an endpoint", f"There are {', '.join(CONTENT_TYPES)}."
         )
     return ENCODERS[content_type]
 
@@ -209,7 +226,7 @@ def _read(file: Path) -> bytes:
         raise SluiceError(f"{file} cannot be read: {error.strerror}") from None
 
 
-def _write(file: Path, summary: Summary) -> None:
+def _write(file: Path, summary: "Summary") -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.draft")
     draft.write_text(summary.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -227,7 +244,7 @@ def _answers(value: dict[str, Any]) -> Any:
     return table
 
 
-def _told(result: Summary) -> str:
+def _told(result: "Summary") -> str:
     versions = ", ".join(f"{count} by {version}" for version, count in result.versions.items())
     lines = [
         f"{result.endpoint}: {result.sent} sent in {result.seconds:.0f} s, "

@@ -1,19 +1,23 @@
 """The contract between programs: typed stack outputs. A program reads no other program's code, only these."""
 
-from typing import Any, Self
-
-import pulumi
+from typing import TYPE_CHECKING, Any, Self
 
 from sluice.config import Frozen, parse
+
+if TYPE_CHECKING:
+    # Commands read these contracts too, and most of them have no other use for the SDK, which takes long to import.
+    import pulumi
 
 
 class StackOutputs(Frozen):
     """What one program exports, field by field."""
 
     @classmethod
-    def from_stack(cls, stack: str) -> pulumi.Output[Self]:
+    def from_stack(cls, stack: str) -> "pulumi.Output[Self]":
         """The outputs of `organization/<project>/<stack>`, checked. Known at preview, for they are of a stack
         that is already up."""
+        import pulumi
+
         fields = cls.model_fields
 
         def checked(values: dict[str, Any]) -> Any:
@@ -35,6 +39,8 @@ class StackOutputs(Frozen):
         Raises:
             TypeError: if they are not exactly the fields of this contract.
         """
+        import pulumi
+
         missing = set(cls.model_fields) - set(values)
         unknown = set(values) - set(cls.model_fields)
         if missing or unknown:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from endpoints.serving.refusal import RefusedError, bad_row
+
+if TYPE_CHECKING:
+    # Commands read the content types here and have no use for numpy.
+    import numpy.typing as npt
 
 JSON = "application/json"
 CSV = "text/csv"
@@ -14,7 +16,7 @@ NPY = "application/x-npy"
 ARROW = "application/vnd.apache.arrow.stream"
 CONTENT_TYPES = (JSON, CSV, NPY, ARROW)
 
-Column = npt.NDArray[Any] | list[Any]
+Column: TypeAlias = "npt.NDArray[Any] | list[Any]"
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ def quick_json(body: bytes, names: Names, max_rows: int) -> Table | None:
     return Table(count, given)
 
 
-def _column(column: Any, numeric: bool) -> Column | None:
+def _column(column: Any, numeric: bool) -> "Column | None":
     """Arrow's column as the schema takes it; None if it says "nan" or "inf", which Arrow reads as numbers."""
     if not numeric:
         return list(column.to_pylist())
