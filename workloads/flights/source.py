@@ -26,6 +26,9 @@ DIGEST = "sha256"
 LOCAL = "America/New_York"
 # Not in airports.csv: the airports of Puerto Rico and the Virgin Islands, which share one zone.
 _ISLANDS = dict.fromkeys(("BQN", "PSE", "SJU", "STT"), "America/Puerto_Rico")
+_seen: dict[tuple[str, str], int] = {}
+"""Rows of the parts that lie in a bucket, by bucket and key. The tables of a process do not change, and a day's rows
+are in order, so the same number of rows is the same part."""
 _WEATHER = ("temp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib")
 
 
@@ -44,7 +47,8 @@ def folder() -> Path:
 def arrive(until: datetime, bucket: str) -> Mapping[str, int]:
     """Upload what had happened, and was known, before `until`: whole days as Parquet, the last one up to `until`.
 
-    A day that already lies there with the same content is left alone, so doing it again uploads nothing.
+    A day that already lies there with the same content is left alone, so doing it again uploads nothing. What this
+    process has seen there before it does not compare again: traffic lets data arrive every few seconds.
 
     Returns:
         `observations`, `labels`: rows that have arrived in all; `uploaded`: files written by this call.
@@ -188,13 +192,16 @@ def _days(table: pl.DataFrame, time: str) -> Iterator[tuple[str, pl.DataFrame]]:
 def _put(s3: Any, bucket: str, key: str, part: pl.DataFrame, present: set[str]) -> int:
     """Write the part unless the object there has the same content; its hash travels as metadata, because an
     encrypted object's ETag is no hash."""
+    if key in present and _seen.get((bucket, key)) == part.height:
+        return 0
     buffer = io.BytesIO()
     part.write_parquet(buffer, compression="zstd")
     content = hashlib.sha256(buffer.getvalue()).hexdigest()
-    if key in present and s3.head_object(Bucket=bucket, Key=key)["Metadata"].get(DIGEST) == content:
-        return 0
-    s3.put_object(Bucket=bucket, Key=key, Body=buffer.getvalue(), Metadata={DIGEST: content})
-    return 1
+    same = key in present and s3.head_object(Bucket=bucket, Key=key)["Metadata"].get(DIGEST) == content
+    if not same:
+        s3.put_object(Bucket=bucket, Key=key, Body=buffer.getvalue(), Metadata={DIGEST: content})
+    _seen[bucket, key] = part.height
+    return 0 if same else 1
 
 
 def _keys(s3: Any, bucket: str) -> set[str]:
