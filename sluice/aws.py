@@ -1,9 +1,11 @@
 """The one place that makes AWS clients, with the one retry policy."""
 
 import os
+from functools import cache
 from typing import Any
 
 import boto3
+from botocore import loaders, session
 from botocore.config import Config
 
 RETRIES = {"mode": "standard", "total_max_attempts": 5}
@@ -24,4 +26,13 @@ def client(service: str, *, read_timeout: float = 70, max_attempts: int | None =
     """
     retries = RETRIES if max_attempts is None else {**RETRIES, "total_max_attempts": max_attempts}
     config = Config(retries=retries, connect_timeout=5, read_timeout=read_timeout, max_pool_connections=64)
-    return boto3.Session(region_name=region()).client(service, config=config)
+    core = session.get_session()
+    core.register_component("data_loader", _models())
+    return boto3.Session(region_name=region(), botocore_session=core).client(service, config=config)
+
+
+@cache
+def _models() -> Any:
+    """botocore's reader of the services' models. It keeps what it has parsed, which costs more than all else that a
+    client is made of; so the clients of a process share one."""
+    return loaders.create_loader(os.environ.get("AWS_DATA_PATH"))

@@ -17,6 +17,9 @@ from botocore.config import Config
 
 from sluice import paths
 
+SESSION = boto3.Session()
+"""One for all emulators, because a session keeps the service models that it has parsed."""
+
 
 @dataclass(frozen=True)
 class Emulator:
@@ -33,11 +36,10 @@ class Emulator:
         return self.local / "emulator"
 
     def client(self, service: str, **config: Any) -> Any:
-        """A boto3 client that goes to this emulator and does not repeat calls. It is made once: making one parses
-        megabytes of service model."""
+        """A boto3 client that goes to this emulator and does not repeat calls. It is made once."""
         key = (service, *sorted(config.items()))
         if key not in self._clients:
-            self._clients[key] = boto3.Session().client(
+            self._clients[key] = SESSION.client(
                 service,
                 region_name="us-east-1",
                 endpoint_url=self.endpoint_url,
