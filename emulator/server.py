@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from emulator import service_models
 from emulator.api import PREFIX
 from emulator.context import Context
 
@@ -87,6 +88,7 @@ def _not_implemented(environ: dict[str, Any], start_response: Any, problem: str)
 
 def run(*, listener: socket.socket, root: Path, endpoint_url: str, boot_id: str) -> None:
     """Serve on `listener` until SIGTERM, then end everything that was started."""
+    service_models.share()  # before moto, which reads them while it is imported
     from moto.moto_server.werkzeug_app import MotoRequestHandler
     from werkzeug.serving import make_server
 
