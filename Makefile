@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 BIN := .local/venv/bin
 export PYTHON ?= python3
+# Images of machines often set it. Then each of the many processes of a run compiles every library that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install up down test test-fast test-e2e check format definitions locks
 
