@@ -2,7 +2,7 @@
 only read what it has said, and nothing of it is written."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -21,7 +21,7 @@ from sluice.config import Frozen
 from sluice.errors import SluiceError
 
 SILENCE = timedelta(minutes=5)
-"""So long after its last look, beyond what it waits for captures, the judge's word is taken for his present one."""
+"""So long after his last look, beyond what he waits for captures, the judge's word is taken for his present one."""
 
 
 class Opinion(Frozen):
@@ -82,21 +82,28 @@ def look(target: Target, release: ReleaseFile) -> Look:
         )
         return Look(Opinion(verdict="undecided", reason=reason), subject, memory)
     said = verdict(memory.judge, memory.rules)
-    return Look(of_verdict(said, memory.until, target), subject, memory, said)
+    # What is live he looks at seldom.
+    wait = target.capture_lag + SILENCE + (2 * target.capture_lag if subject.stage == "live" else timedelta())
+    return Look(
+        of_verdict(said, target.clock.now() - memory.until, wait, target.endpoint), subject, memory, said
+    )
 
 
-def of_verdict(said: Verdict, until: datetime, target: Target) -> Opinion:
-    """The judge's word as an opinion. A fail is for ever; a pass is only one while he still looks."""
+def of_verdict(said: Verdict, age: timedelta, wait: timedelta, endpoint: str) -> Opinion:
+    """The judge's word as an opinion. A fail is for ever; a pass is only one while he still looks.
+
+    Args:
+        age: of the newest evidence that he has seen; beyond `wait` he is taken to be silent.
+    """
     if said.outcome == "fail":
         others = [name for name in said.suspects if name != said.decided_by]
         also = f"; so do {', '.join(others)}" if others else ""
         return Opinion(verdict="fail", reason=f"{said.decided_by} shows it to be worse than tolerated{also}")
-    silent = target.clock.now() - until - target.capture_lag
-    if silent > SILENCE:
+    if age > wait:
         return Opinion(
             verdict="undecided",
-            reason=f"the judge has been silent for {timedelta(seconds=int(silent.total_seconds()))}; "
-            f"the alarm {target.endpoint}-judge-heartbeat and his log say more",
+            reason=f"the judge has seen nothing of the last {timedelta(seconds=int(age.total_seconds()))}; "
+            f"the alarm {endpoint}-judge-heartbeat and his log say more",
         )
     if said.outcome == "pass":
         shown = "; ".join(check.says for check in said.checks if check.role == "required")
