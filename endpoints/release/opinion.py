@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from endpoints import registry
 from endpoints.release import on_trial, proof
 from endpoints.release.file import ReleaseFile
-from endpoints.release.judge import Verdict, verdict
+from endpoints.release.judge import Verdict
 from endpoints.release.on_trial import Places
 from endpoints.release.target import Target
 from endpoints.watch import run
@@ -81,7 +81,7 @@ def look(target: Target, release: ReleaseFile) -> Look:
             "propose it again"
         )
         return Look(Opinion(verdict="undecided", reason=reason), subject, memory)
-    said = verdict(memory.judge, memory.rules)
+    said = memory.says
     # What is live he looks at seldom.
     wait = target.capture_lag + SILENCE + (2 * target.capture_lag if subject.stage == "live" else timedelta())
     return Look(

@@ -118,7 +118,7 @@ class S3:
         assert (Bucket, VersionId) == ("capture", "1")
         if Key not in self.world.objects:
             raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no"}}, "GetObject")
-        return {"Body": Body(self.world.objects[Key])}
+        return {"Body": Body(self.world.objects[Key]), "ETag": "1"}
 
     def head_object(self, Bucket: str, Key: str) -> dict[str, Any]:
         if Key not in self.world.objects:
