@@ -21,7 +21,7 @@ from sluice.config import Frozen
 from sluice.errors import SluiceError
 
 SILENCE = timedelta(minutes=5)
-"""So long after his last look, beyond what he waits for captures, the judge's word is taken for his present one."""
+"""So long after its last look, beyond what it waits for captures, the judge's word is taken for its present one."""
 
 
 class Opinion(Frozen):
@@ -37,8 +37,8 @@ class Look:
 
     Attributes:
         subject: who is judged; None if nothing is.
-        memory: all that the judge knows; None before his first look.
-        verdict: as of his last look.
+        memory: all that the judge knows; None before its first look.
+        verdict: as of its last look.
     """
 
     opinion: Opinion
@@ -82,7 +82,7 @@ def look(target: Target, release: ReleaseFile) -> Look:
         )
         return Look(Opinion(verdict="undecided", reason=reason), subject, memory)
     said = memory.says
-    # What is live he looks at seldom.
+    # What is live it looks at seldom.
     wait = target.capture_lag + SILENCE + (2 * target.capture_lag if subject.stage == "live" else timedelta())
     return Look(
         of_verdict(said, target.clock.now() - memory.until, wait, target.endpoint), subject, memory, said
@@ -90,10 +90,10 @@ def look(target: Target, release: ReleaseFile) -> Look:
 
 
 def of_verdict(said: Verdict, age: timedelta, wait: timedelta, endpoint: str) -> Opinion:
-    """The judge's word as an opinion. A fail is for ever; a pass is only one while he still looks.
+    """The judge's word as an opinion. A fail is for ever; a pass is only one while it still looks.
 
     Args:
-        age: of the newest evidence that he has seen; beyond `wait` he is taken to be silent.
+        age: of the newest evidence that it has seen; beyond `wait` it is taken to be silent.
     """
     if said.outcome == "fail":
         others = [name for name in said.suspects if name != said.decided_by]
@@ -103,7 +103,7 @@ def of_verdict(said: Verdict, age: timedelta, wait: timedelta, endpoint: str) ->
         return Opinion(
             verdict="undecided",
             reason=f"the judge has seen nothing of the last {timedelta(seconds=int(age.total_seconds()))}; "
-            f"the alarm {endpoint}-judge-heartbeat and his log say more",
+            f"the alarm {endpoint}-judge-heartbeat and its log say more",
         )
     if said.outcome == "pass":
         shown = "; ".join(check.says for check in said.checks if check.role == "required")
@@ -133,14 +133,14 @@ def report_of(subject: Subject, outcome: str | None, s3: Any) -> str | None:
     if outcome is not None and (found is None or found.outcome != outcome):
         written = "nothing" if found is None else found.outcome
         raise SluiceError(
-            f"the judge's report at {uri} says {written}, and he now says {outcome}",
-            "It is written anew with each change of his mind; run this again in a minute.",
+            f"the judge's report at {uri} says {written}, and it now says {outcome}",
+            "It is written anew with each change of the verdict; run this again in a minute.",
         )
     return named
 
 
 def _subject(target: Target, release: ReleaseFile) -> Subject | None:
-    """As the program told the judge, as far as it takes to find what he remembers."""
+    """As the program told the judge, as far as it takes to find what it remembers."""
     sagemaker = target.clients["sagemaker"]
     try:
         described = sagemaker.describe_endpoint(EndpointName=target.endpoint)

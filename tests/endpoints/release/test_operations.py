@@ -286,7 +286,7 @@ def test_a_report_that_is_about_to_be_written_anew_is_no_evidence(rig: Rig) -> N
     report = judged(rig)
     key = report.removeprefix("s3://capture/")
     rig.world.objects[key] = rig.world.objects[key].replace(b'"outcome": "pass"', b'"outcome": "undecided"')
-    with pytest.raises(SluiceError, match=r"says undecided, and he now says pass.*again in a minute"):
+    with pytest.raises(SluiceError, match=r"says undecided, and it now says pass.*again in a minute"):
         operations.advance(target, "now")
     assert rig.deployed == []
 
