@@ -63,10 +63,10 @@ def report(
 
 
 def remembered(target: Target, stage: str = "", version: str = "") -> Memory:
-    """What the judge remembers of the stage that he looked at last; nothing is looked at or written here.
+    """What the judge remembers of the stage that it looked at last; nothing is looked at or written here.
 
     Raises:
-        SluiceError: if he never looked.
+        SluiceError: if it never looked.
     """
     captures = f"s3://{outputs.platform().capture_bucket}/{target.workload.name}"
     found = run.last(target.clients["s3"], captures, target.endpoint, stage, version)
@@ -74,7 +74,7 @@ def remembered(target: Target, stage: str = "", version: str = "") -> Memory:
         what = " ".join(part for part in (target.workload.name, version, stage and f"in {stage}") if part)
         raise SluiceError(
             f"the judge has not looked at {what} yet",
-            f"He looks each minute once a challenger is there: sluice release status {target.workload.name}",
+            f"It looks each minute once a challenger is there: sluice release status {target.workload.name}",
         )
     return found
 
