@@ -180,11 +180,16 @@ class Margin(Frozen):
     accepted: float
     role: Literal["required", "watched", "reported"] = "required"
     """required: a pass needs it shown. watched: it can fail a release and holds none up. reported: decides nothing."""
+    in_slice: float | None = None
+    """What is tolerated in a slice; without it `slice_factor` times as much as of the whole. Less, where versions
+    differ from each other as a whole, as by the weather of a day, but not in one slice alone."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.tolerated > self.accepted:
             raise ValueError("tolerated is above accepted: the same challenger could then fail and pass")
+        if self.in_slice is not None and self.in_slice > self.accepted:
+            raise ValueError("in_slice is above accepted: the same challenger could then fail and pass")
         return self
 
 
@@ -236,6 +241,8 @@ class Judge(Frozen):
     slice_factor: float = Is(default=2.0, ge=1)
     """The margins of differences in a slice are wider by this."""
     slice_minimum_pairs: int = Is(default=100, ge=1)
+    late_factor: float = Is(default=2.0, ge=1)
+    """The margins of what is live are wider by this: no other version is beside it to share a bad day with."""
     warm_up: timedelta = timedelta(0)
     """From the first look on; what happens then is not counted."""
     minimum_duration: timedelta = timedelta(0)

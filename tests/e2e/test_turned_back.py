@@ -156,7 +156,7 @@ def test_a_version_that_is_wrong_in_one_slice_is_stopped_in_shadow_by_its_name(p
         "        scores = 1 / (1 + np.exp(-odds))\n",
     )
     traffic = world.start(
-        "replay", "flights", "--from", "2013-04-15", "--rate", "40", "--no-land", name="replay"
+        "replay", "flights", "--from", "2013-05-08", "--rate", "40", "--no-land", name="replay"
     )
     try:
         done = world.sluice("release", "run", "flights", "--until-idle").ok()

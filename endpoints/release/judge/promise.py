@@ -36,7 +36,8 @@ def promises(
     """What to expect, by check or `check of slice`.
 
     From the shadow's labelled rows it is an upper confidence bound that holds at whatever moment the shadow ended; the
-    bounds share `EXPECTED_PART` of alpha as the checks share the rest of it, so that all hold together.
+    bounds share `EXPECTED_PART` of alpha as the checks share the rest of it, so that all hold together. Where the
+    evaluation, which saw more days, expects worse, it is believed.
 
     Args:
         labelled: by slice, the challenger's values of its shadow stage: `loss:challenger` → weights on `GRID`.
@@ -52,7 +53,7 @@ def promises(
             at = named(check, name)
             if weight and sum(counts) >= LEAST:
                 found[at] = Promise(
-                    bound=betting.upper(counts, spent * weight),
+                    bound=max(betting.upper(counts, spent * weight), evaluated.get(at, 0.0)),
                     mean=betting.mean(counts),
                     labels=sum(counts),
                     source="shadow",

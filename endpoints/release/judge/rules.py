@@ -139,15 +139,21 @@ class Rules(Frozen):
         return self.weight_of("slices") / (len(self.slices) * len(deciding)) if check in deciding else 0.0
 
     def margin(self, check: str, sliced: bool = False) -> Margin:
-        """The margin of a check, wider in a slice; of one that makes no sense here with the role `reported`."""
+        """The margin of a check, wider in a slice and of what is live; of one that makes no sense here with the role
+        `reported`."""
         if check == "agreement":
             bound = 1 - self.minimum_agreement
             return Margin(tolerated=bound, accepted=bound)
         margin: Margin = getattr(self.settings, check)
         if (check in ("score", "shift", "brier") or (check == "decision" and sliced)) and not self.comparable:
             margin = margin.model_copy(update={"role": "reported"})
-        if sliced:
-            factor = self.settings.slice_factor
+        if sliced and margin.in_slice is not None:
+            margin = margin.model_copy(update={"tolerated": margin.in_slice})
+            sliced = False
+        factor = self.settings.slice_factor if sliced else 1.0
+        if self.stage == "live":
+            factor *= self.settings.late_factor
+        if factor != 1:
             margin = margin.model_copy(
                 update={
                     "tolerated": min(1.0, margin.tolerated * factor),

@@ -22,7 +22,7 @@ from endpoints.release.judge import (
 from endpoints.release.judge.rules import WEIGHTS
 from sluice.errors import SluiceError
 from tests.endpoints.release.judge.worlds import BEGIN, REFERENCE, RULES, look
-from workloads.contract import Workload
+from workloads.contract import Margin, Workload
 
 
 def judge(looks: int, rules: Rules = RULES, seed: int = 1, **world: Any) -> tuple[State, Verdict]:
@@ -80,6 +80,23 @@ def test_a_slice_that_moved_is_named() -> None:
     assert "region=south" in said.decided_by
     assert said.suspects[0] == "shift of region=south"
     assert [c.slice for c in said.slices if c.outcome == "fail" and c.name == "shift"] == ["region=south"]
+
+
+def test_a_slice_may_be_held_to_less_than_the_whole() -> None:
+    """Where versions differ as a whole from one day to the next, one slice alone still must not."""
+    settings = RULES.settings.model_copy(
+        update={"shift": Margin(tolerated=0.2, accepted=0.3, role="watched", in_slice=0.1)}
+    )
+    rules = RULES.model_copy(update={"settings": settings})
+    assert rules.margin("shift").tolerated == 0.2
+    assert (rules.margin("shift", sliced=True).tolerated, rules.margin("loss", sliced=True).tolerated) == (
+        0.1,
+        min(1.0, settings.loss.tolerated * settings.slice_factor),
+    )
+    _, said = judge(40, rules, south=0.25)
+    assert said.decided_by == "shift of region=south"
+    with pytest.raises(ValueError, match="in_slice is above accepted"):
+        Margin(tolerated=0.1, accepted=0.2, in_slice=0.3)
 
 
 def test_suspicion_of_a_slice_holds_a_pass_back_until_more_is_known() -> None:
