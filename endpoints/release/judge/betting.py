@@ -50,7 +50,15 @@ def log_e(counts: Weights, bound: float, low: float, side: Side, parts: tuple[fl
     """
     if not counts or not -1 < bound < 1:
         return 0.0
-    return log_mean_exp((_table(bound, low, side, parts) @ np.asarray(counts)).tolist())
+    return log_mean_exp(log_factors(counts, bound, low, side, parts).tolist())
+
+
+def log_factors(
+    counts: Weights, bound: float, low: float, side: Side, parts: tuple[float, ...]
+) -> npt.NDArray[np.float64]:
+    """Natural logs of what each bet has made of one unit of money; see `log_e`."""
+    found: npt.NDArray[np.float64] = _table(bound, low, side, parts) @ np.asarray(counts)
+    return found
 
 
 def upper(counts: Weights, alpha: float) -> float:

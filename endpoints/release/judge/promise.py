@@ -6,7 +6,7 @@ from typing import Literal
 from endpoints.release.judge import betting
 from endpoints.release.judge.batch import Weights
 from endpoints.release.judge.rules import EXPECTED_PART, PROMISED, Rules
-from endpoints.release.judge.weigh import named
+from endpoints.release.judge.state import named
 from sluice.config import Frozen
 
 LEAST = 200

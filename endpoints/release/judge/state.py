@@ -1,12 +1,14 @@
 """What the judge remembers: sums and likelihood ratios of constant size, as JSON."""
 
+from collections.abc import Mapping
 from typing import Self
 
 from pydantic import AwareDatetime
 
 from endpoints.release.judge import shares
 from endpoints.release.judge.batch import Arm, Batch, Paired, add_arms, add_paired
-from endpoints.release.judge.rules import Rules
+from endpoints.release.judge.rules import PROMISED, Rules
+from endpoints.release.judge.tracking import Track
 from sluice.config import Frozen
 
 VERSION = 2
@@ -43,6 +45,7 @@ class State(Frozen):
 
     Attributes:
         rules: fingerprint of the rules it began under.
+        tracks: in the stage live, the bets against each of `expected` and the margin beyond it.
         expected: in the stage live, by check or check of a slice: the highest mean that its shadow allows to expect.
         first: begin of the first look, from which the warm-up runs.
         since, until: the time that is counted.
@@ -54,6 +57,7 @@ class State(Frozen):
     version: int = VERSION
     rules: str
     expected: dict[str, float] = {}
+    tracks: dict[str, Track] = {}
     first: AwareDatetime | None = None
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
@@ -80,6 +84,7 @@ class State(Frozen):
                 "champion": add_arms(self.champion, batch.champion),
                 "challenger": add_arms(self.challenger, batch.challenger),
                 "ledgers": _ledgers(self.ledgers, batch, rules),
+                "tracks": _tracks(self.tracks, self.expected, batch, rules),
                 "paired": add_paired(self.paired, batch.paired),
                 "slices": {
                     **self.slices,
@@ -131,6 +136,27 @@ def _ledgers(ledgers: dict[str, Ledger], batch: Batch, rules: Rules) -> dict[str
             one.answered,
         )
     return found
+
+
+def _tracks(
+    tracks: Mapping[str, Track], expected: Mapping[str, float], batch: Batch, rules: Rules
+) -> dict[str, Track]:
+    found = dict(tracks)
+    if rules.stage != "live":
+        return found
+    for name in (None, *rules.slices):
+        paired = batch.paired if name is None else batch.slices.get(name, Paired())
+        for check in PROMISED:
+            at, counts = named(check, name), paired.values.get(f"{check}:challenger", ())
+            bound = expected.get(at, 1.0) + rules.margin(check, sliced=name is not None).tolerated
+            if counts and bound < 1:
+                found[at] = found.get(at, Track()).grown(counts, bound)
+    return found
+
+
+def named(check: str, of: str | None) -> str:
+    """`loss`, or `loss of origin=EWR`."""
+    return check if of is None else f"{check} of {of}"
 
 
 def score_sets(bins: int) -> list[tuple[str, int, int]]:

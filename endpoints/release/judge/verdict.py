@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from endpoints.release.judge.rules import LABELLED, Rules
-from endpoints.release.judge.state import State
-from endpoints.release.judge.weigh import LOG10, Weighed, combine, named, observed, weigh
+from endpoints.release.judge.state import State, named
+from endpoints.release.judge.weigh import LOG10, Weighed, combine, observed, weigh
 from sluice.config import Frozen
 
 Outcome = Literal["pass", "fail", "undecided"]

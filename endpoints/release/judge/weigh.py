@@ -12,7 +12,8 @@ from typing import NamedTuple
 from endpoints.release.judge import betting, shares
 from endpoints.release.judge.batch import Paired, Weights
 from endpoints.release.judge.rules import COUNTED, LABELLED, PAIRED, PROMISED, Rules
-from endpoints.release.judge.state import Ledger, Peak, State
+from endpoints.release.judge.state import Ledger, Peak, State, named
+from endpoints.release.judge.tracking import Track
 
 LOG10 = log(10.0)
 SLOW_SHARE = 0.01
@@ -122,14 +123,9 @@ def _promised(check: str, name: str | None, state: State, rules: Rules, weight: 
     worse = acceptable = 0.0
     if bound is not None:
         margin = rules.margin(check, sliced=name is not None)
-        worse = betting.log_e(counts, bound + margin.tolerated, 0.0, "above", betting.LONG)
+        worse = state.tracks.get(named(check, name), Track()).log_e
         acceptable = betting.log_e(counts, bound + margin.accepted, 0.0, "below", betting.LONG)
     return Weighed(check, name, weight, worse, acceptable, paired.labelled)
-
-
-def named(check: str, of: str | None) -> str:
-    """`loss`, or `loss of origin=EWR`."""
-    return check if of is None else f"{check} of {of}"
 
 
 def observed(check: str, state: State, rules: Rules, name: str | None = None) -> float | None:

@@ -25,10 +25,11 @@ RULE = (
 RULE_LIVE = (
     "A version that is live is held to what its shadow stage made expect. For each check, and each slice, the "
     "expectation is an upper confidence bound of the mean on the labelled rows of the shadow; half of alpha is spent "
-    "on those bounds. It is to be taken back once the evidence that its mean is above the bound and the tolerated "
-    "margin, combined over all checks, has reached 2/alpha: to a version that is no worse than in shadow, but for the "
-    "margin, that happens with a chance of at most alpha, however often and however long one looks. It passes while it "
-    "is shown to stay below the bound and the accepted margin at alpha_pass. Anything else is undecided."
+    "on those bounds. Going back is proposed once the evidence that its mean is, or at some time was, above the bound "
+    "and the tolerated margin, combined over all checks, has reached 2/alpha: to a version that is no worse than in "
+    "shadow, but for the margin, that happens with a chance of at most alpha, however often and however long one "
+    "looks. It passes while it is shown to stay below the bound and the accepted margin at alpha_pass. Anything else "
+    "is undecided."
 )
 METHODS = (
     "Lindon and Malek, Anytime-Valid Inference for Multinomial Count Data, NeurIPS 2022 (errors, scores)",
@@ -42,6 +43,8 @@ METHODS = (
 METHODS_LIVE = (
     "Podkopaev and Ramdas, Tracking the Risk of a Deployed Model and Detecting Harmful Distribution Shifts, ICLR 2022",
     METHODS[2],
+    "Shin, Ramdas and Rinaldo, E-detectors: A Nonparametric Framework for Sequential Change Detection, 2022 (a loss "
+    "that comes late)",
     METHODS[3],
 )
 

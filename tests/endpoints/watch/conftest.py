@@ -157,8 +157,10 @@ class World:
         self, name: str, variant: str, second: float, values: Sequence[float], config: str = ""
     ) -> None:
         """As SageMaker publishes it, with the config."""
-        if not values:
-            return
+        for start in range(0, len(values), 150):  # CloudWatch takes no more at once
+            self._metric(name, variant, second, values[start : start + 150], config)
+
+    def _metric(self, name: str, variant: str, second: float, values: Sequence[float], config: str) -> None:
         dims = {
             "EndpointName": self.subject.endpoint,
             "VariantName": variant,

@@ -1,15 +1,17 @@
 """The function: what it tells whom, and that its image runs in an emulator."""
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import boto3
 import pytest
 
 from emulator.functions.runtime import RuntimeApi, Work
-from endpoints.watch import memory
+from endpoints.watch import commands, memory
 from endpoints.watch.handler import handle
 from endpoints.watch.image import spec
 from endpoints.watch.runtime import serve
@@ -36,10 +38,30 @@ class Events:
         return {"FailedEntryCount": 0, "Entries": []}
 
 
+class Beats:
+    """CloudWatch, that keeps what it is told and can be looked at."""
+
+    def __init__(self, cloudwatch: Any) -> None:
+        self._cloudwatch = cloudwatch
+        self.told: list[list[dict[str, Any]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cloudwatch, name)
+
+    def put_metric_data(self, Namespace: str, MetricData: list[dict[str, Any]]) -> Any:
+        self.told.append(MetricData)
+        return self._cloudwatch.put_metric_data(Namespace=Namespace, MetricData=MetricData)
+
+    def names(self) -> list[set[str]]:
+        """Of the metrics, call by call."""
+        return [{datum["MetricName"] for datum in data} for data in self.told]
+
+
 @pytest.fixture
 def clients(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     monkeypatch.setenv("SLUICE_LAG_SECONDS", "10")
-    yield {"s3": world.s3, "cloudwatch": world.cloudwatch, "events": Events()}
+    clients = {"s3": world.s3, "cloudwatch": Beats(world.cloudwatch), "events": Events()}
+    yield {**clients, "kms": boto3.client("kms", region_name="us-east-1"), "sagemaker": world.endpoint}
 
 
 def off(each: Any) -> list[float]:
@@ -104,6 +126,131 @@ def test_with_an_event_that_is_not_whole_there_is_no_heartbeat(world: World, cli
         with pytest.raises(SluiceError, match="event"):
             handle(event, clients)
     assert world.cloudwatch.list_metrics(Namespace="Sluice/Judge")["Metrics"] == []
+
+
+def test_without_a_subject_the_judge_shows_that_it_is_alive(clients: dict[str, Any]) -> None:
+    event = {"workload": "flights", "endpoint": "flights-local", "subject": None}
+    assert handle(event, clients, ManualClock(NOON))["subject"] is None
+    (data,) = clients["cloudwatch"].told
+    assert [(datum["MetricName"], datum["StorageResolution"]) for datum in data] == [("judge_heartbeat", 60)]
+    assert data[0]["Dimensions"] == [{"Name": "EndpointName", "Value": "flights-local"}]
+
+
+@pytest.mark.parametrize(
+    ("every", "looks", "slow"), [(60, 1, 0), (10, 6, 0), (20, 3, 0), (10, 5, 9), (10, 2, 25)]
+)
+def test_within_a_minute_it_looks_as_often_as_it_is_told(
+    world: World,
+    clients: dict[str, Any],
+    every: int,
+    looks: int,
+    slow: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Never one that would not be over before the next event comes, as far as the slowest so far tells."""
+    clock = ManualClock(NOON + timedelta(seconds=100))
+    world.put(many(60))
+    save = memory.Keeper.save
+
+    def slowly(self: memory.Keeper, value: memory.Memory) -> None:
+        clock.sleep(slow)
+        save(self, value)
+
+    monkeypatch.setattr(memory.Keeper, "save", slowly)
+    said = handle({**EVENT, "every": every}, clients, clock)
+    assert (said["looked"], said["looks"]) == (looks, looks)
+    assert (clock.now() - NOON).total_seconds() - 100 <= 55
+    told = clients["cloudwatch"].told
+    assert len(told) == looks
+    assert {datum["StorageResolution"] for data in told for datum in data} == {60 if every == 60 else 1}
+    if slow == 0:
+        assert (clock.now() - NOON).total_seconds() == 100 + every * (looks - 1)
+
+
+def test_a_look_that_others_overtook_is_still_a_heartbeat(
+    world: World, clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put(many(60))
+    clock = ManualClock(NOON + timedelta(seconds=100))
+
+    def lost(*_: Any) -> None:
+        raise memory.ConflictError("x")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(memory.Keeper, "save", lost)
+        assert handle(EVENT, clients, clock)["overtaken"]
+    assert clients["cloudwatch"].names() == [{"judge_heartbeat"}]
+    # The same event once more counts nothing twice.
+    assert [handle(EVENT, clients, clock)["pairs"] for _ in range(2)] == [60, 60]
+
+
+def test_a_look_that_cannot_be_finished_is_no_heartbeat(
+    world: World, clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put(many(60))
+
+    def broken(*_: Any) -> None:
+        raise OSError("gone")
+
+    monkeypatch.setattr(memory.Keeper, "save", broken)
+    with pytest.raises(OSError, match="gone"):
+        handle(EVENT, clients, ManualClock(NOON + timedelta(seconds=100)))
+    assert clients["cloudwatch"].told == []
+
+
+def test_reports_go_to_the_audit_bucket_signed_and_no_oftener_than_needed(
+    world: World, clients: dict[str, Any]
+) -> None:
+    world.s3.create_bucket(Bucket="audit")
+    world.s3.put_bucket_versioning(Bucket="audit", VersioningConfiguration={"Status": "Enabled"})
+    key = clients["kms"].create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
+    other = clients["kms"].create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
+    subject = SUBJECT.model_copy(update={"audit": "s3://audit/flights/releases/", "signing_key_arn": key})
+    event = {**EVENT, "subject": subject.model_dump(mode="json")}
+    clock = ManualClock(NOON + timedelta(seconds=100))
+    world.put(many(60))
+    for _ in range(25):
+        handle(event, clients, clock)
+        clock.sleep(60)
+    prefix = f"flights/releases/flights-local/{subject.id}/"
+    versions = world.s3.list_object_versions(Bucket="audit", Prefix=f"{prefix}report.json")["Versions"]
+    assert len(versions) == 3
+    assert subject.report_uri == f"s3://audit/{prefix}report.json"
+    assert clients["events"].entries[0]["evidence"] == subject.report_uri
+
+    def check(of: str = key) -> commands.Checked:
+        return commands.verified(world.s3, clients["kms"], of, subject, ManualClock(NOON))
+
+    assert check().valid
+    assert not check(other).valid
+    assert "another key" in check(other).says
+    body = world.s3.get_object(Bucket="audit", Key=f"{prefix}report.json")["Body"].read()
+    assert json.loads(body)["subject"]["signing_key_arn"] == key
+    altered = body.replace(b'"undecided"', b'"pass"')
+    world.s3.put_object(Bucket="audit", Key=f"{prefix}report.json", Body=altered)
+    assert "altered" in check().says
+    # Whoever changes the digest too still has no signature of it.
+    sealed = json.loads(world.s3.get_object(Bucket="audit", Key=f"{prefix}report.sig")["Body"].read())
+    sealed["digest"] = hashlib.sha256(altered).hexdigest()
+    world.s3.put_object(Bucket="audit", Key=f"{prefix}report.sig", Body=json.dumps(sealed).encode())
+    assert (check().valid, check().says) == (False, "the signature is not of this report")
+    world.s3.put_object(Bucket="audit", Key=f"{prefix}report.sig", Body=b"{}")
+    assert "no signature" in check().says
+    world.s3.delete_object(Bucket="audit", Key=f"{prefix}report.sig")
+    assert "not signed" in check().says
+
+
+def test_what_is_live_is_looked_at_now_and_then_and_told_each_time(
+    world: World, clients: dict[str, Any]
+) -> None:
+    world.label("2013-05-01", {"x": True})
+    subject = SUBJECT.model_copy(update={"stage": "live", "expectation": {"loss": 0.2, "brier": 0.2}})
+    event = {**EVENT, "subject": subject.model_dump(mode="json"), "every": 10}
+    clock = ManualClock(NOON + timedelta(seconds=100))
+    said = handle(event, clients, clock)
+    # Twenty seconds between two looks, for captures are ten seconds late here.
+    assert (said["looked"], said["looks"], said["outcome"]) == (6, 3, "undecided")
+    assert all("judge_verdict" in names for names in clients["cloudwatch"].names())
 
 
 def test_its_image_runs_as_a_function(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
