@@ -147,7 +147,9 @@ def _check(w: Weighed, state: State, rules: Rules, elapsed: float) -> Check:
     if w.weight and w.worse + log(w.weight) >= log(1 / rules.alpha):
         outcome = "fail"
     elif w.acceptable >= target and needed == 0:
-        outcome = "pass"
+        # What was good for long says little once it turned.
+        turned = rules.stage == "live" and w.worse / LOG10 >= SUSPICION
+        outcome = "undecided" if turned else "pass"
     seconds = None if needed is None or not w.seen or not elapsed else needed * elapsed / w.seen
     value = observed(w.check, state, rules, w.slice)
     return Check(

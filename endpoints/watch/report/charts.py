@@ -79,7 +79,8 @@ def evidence(path: Sequence[Point], threshold: float, then: str) -> Markup:
         parts.append(_path([(x(t), y(v)) for t, v in known], f"line c{name_place + 2}"))
     parts.append(_path([(x(t), y(p.log10_e)) for t, p in zip(times, path, strict=True)], "line c1 strong"))
     parts.append(_line(LEFT, y(threshold), WIDTH - RIGHT, y(threshold), "bound"))
-    parts.append(_text(WIDTH - RIGHT, y(threshold) - 6, then, "note", "end"))
+    # On the left, where the paths begin far below it.
+    parts.append(_text(LEFT + 8, y(threshold) - 6, then, "note"))
     if max(values, default=0.0) > high:
         parts.append(_text(LEFT + 8, TOP + 12, "what is higher is not drawn", "note"))
     if path:

@@ -24,7 +24,7 @@ def page(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "moment": _moment, "observed": _observed, "e": _e}
+    environment.filters |= {"number": _number, "moment": _moment, "observed": _observed, "e": _e, "ms": _ms}
     stage = report.subject.stage
     words, events = WORDS[stage], _events(report)
     slices = sorted((each for each in report.verdict.slices if each.units), key=lambda each: -each.log10_e)
@@ -46,6 +46,7 @@ def page(report: Report) -> str:
         scores=_scores(report),
         units=UNITS,
         ratio=lambda check: ratio(check, stage),
+        seen=lambda check: _seen(check, report),
         labelled=_labelled(report),
         slices=[{"check": each, "band": _band(each, stage)} for each in slices],
         unseen=sorted({str(e.slice) for e in report.verdict.slices} - {str(e.slice) for e in slices}),
@@ -214,6 +215,17 @@ def _observed(check: Check, stage: Stage) -> str:
     return f"{100 * check.observed:.2f} %" if stage == "live" else f"{100 * check.observed:+.2f} points"
 
 
+def _seen(check: Check, report: Report) -> str:
+    """As `_observed`; of errors that the champion has none of, the numbers, for they have no ratio."""
+    if check.name == "errors" and check.observed is None and sum(report.errors):
+        return f"{report.errors[1]:,.0f} to {report.errors[0]:,.0f}"
+    return _observed(check, report.subject.stage)
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.2f} ms"
+
+
 def _e(log10: float) -> str:
     """An e-value as odds that a reader can weigh."""
     if log10 < -3:
@@ -222,7 +234,7 @@ def _e(log10: float) -> str:
         return f"1 : {10**-log10:,.1f}"
     for places, word in ((15, "quadrillion"), (12, "trillion"), (9, "billion"), (6, "million")):
         if log10 >= 18:
-            return "over a quintillion : 1"
+            return "over 10¹⁸ : 1"
         if log10 >= places:
             return f"{10 ** (log10 - places):.3g} {word} : 1"
     return f"{10**log10:,.0f} : 1" if log10 >= 2 else f"{10**log10:,.1f} : 1"

@@ -11,7 +11,8 @@ import pytest
 from endpoints.watch.report import Decision, Report, document, of_memory, page
 from endpoints.watch.report.charts import ticks
 from endpoints.watch.report.page import _e
-from tests.endpoints.watch.conftest import NOON, SUBJECT, Asked, World
+from tests.endpoints.watch.conftest import NOON, SHORT, SUBJECT, Asked, Endpoint, World
+from tests.endpoints.watch.test_live import live, shadowed
 
 
 class Checker(HTMLParser):
@@ -104,6 +105,68 @@ def test_a_fail_is_told_with_its_slice_and_by_what_rule(world: World) -> None:
     assert report.latency.challenger["p50"] > report.latency.champion["p50"]
 
 
+def checked(report: Report) -> str:
+    """The page, whole and without outside resources."""
+    assert Report.model_validate_json(report.model_dump_json()) == report
+    text, checker = page(report), Checker()
+    checker.feed(text)
+    assert (checker.open, checker.addresses) == ([], [])
+    return text
+
+
+def test_a_canary_is_told_by_its_requests(world: World) -> None:
+    world.subject = SUBJECT.model_copy(
+        update={"stage": "canary", "image": "sha256:0f", "instance_type": "ml.x"}
+    )
+    world.endpoint = Endpoint(config="flights-local-old", pending=SUBJECT.config)
+    for second in (30, 90):
+        for config, errors in (("flights-local-old", 0), (SUBJECT.config, 12)):
+            world.metric("Invocations", "AllTraffic", second, [1.0] * 100, config)
+            world.metric("Invocation5XXErrors", "AllTraffic", second, [1.0] * errors, config)
+    result = world.look(140)
+    text = checked(of_memory(result.memory, NOON, document.latency(world.cloudwatch, result.memory)))
+    for wanted in ("Turned back", "24 to 0", "beside <code>flights-local-old", "sha256:0f", "ml.x", "canary"):
+        assert wanted in text, wanted
+    assert "Pairs of answers" not in text
+    assert "How much oftener it decides yes, or no" in text
+
+
+def test_what_is_live_is_told_beside_what_was_expected(world: World) -> None:
+    shadowed(world)
+    result = live(world, 900, 0.45)
+    said = of_memory(
+        result.memory, NOON, document.latency(world.cloudwatch, result.memory), workload_sha256="5e" * 32
+    )
+    text = checked(said)
+    loss = next(check for check in said.verdict.checks if check.name == "loss")
+    assert loss.expected is not None
+    for wanted in (
+        "Late loss",
+        "sluice release rollback",
+        f"up to {100 * loss.expected:.2f} %",
+        "by its shadow",
+        f"{SUBJECT.id}/report.json",
+        "E-detectors",
+        "40.0 : 1",
+        "5e5e",
+        said.judge_source[:16],
+    ):
+        assert wanted in text, wanted
+    assert "against 1.0" not in text
+
+
+def test_the_report_names_all_that_it_is_bound_to(world: World) -> None:
+    """Nothing is left to be looked up elsewhere, and a sample can be chosen again."""
+    world.limits = SHORT.model_copy(update={"share": 0.5})
+    said = json.loads(of_memory(world.look(30).memory, NOON, document.Latency()).model_dump_json())
+    assert said["subject"] == SUBJECT.model_dump(mode="json")
+    assert said["sampling"]["share"] == 0.5
+    assert said["sampling"]["seeds"] == []
+    assert said["judge_version"] == 2
+    assert len(said["judge_source"]) == 64
+    assert said["fingerprint"] == SUBJECT.rules(world.workload).fingerprint
+
+
 def test_a_release_without_evidence_says_so(world: World) -> None:
     result = world.look(30)
     report = of_memory(result.memory, NOON, document.Latency())
@@ -138,7 +201,7 @@ def test_ticks_are_round_and_inside(low: float, high: float) -> None:
         (1.30103, "20.0 : 1"),
         (3.5, "3,162 : 1"),
         (6.8, "6.31 million : 1"),
-        (40, "over a quintillion : 1"),
+        (40, "over 10¹⁸ : 1"),
         (0.0, "1.0 : 1"),
         (-1.0, "1 : 10.0"),
         (-9.0, "under 1 : 1,000"),
