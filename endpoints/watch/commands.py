@@ -3,25 +3,20 @@
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
-from botocore.exceptions import ClientError
 
 from endpoints.release.target import Target
-from endpoints.watch import run, signature
+from endpoints.watch import run, stored
 from endpoints.watch.memory import Memory
 from endpoints.watch.report import Decision, Report, page
-from endpoints.watch.signature import Checked, Signature
-from endpoints.watch.subject import Subject, located
+from endpoints.watch.subject import Subject
 from sluice import aws, output, paths
-from sluice.clock import Clock
 from sluice.engine import outputs
 from sluice.errors import SluiceError
 
 _CHANGE = re.compile(r"^(\S+) (.+)$")
-TRIES = 3
-"""A report and its signature are two objects: who reads between the two writes reads again."""
 
 
 def report(
@@ -35,15 +30,21 @@ def report(
     verify: Annotated[
         bool, typer.Option("--verify", help="Check the signature of the report that the judge has stored.")
     ] = False,
+    evidence: Annotated[
+        str, typer.Option(help="Check the signature of this one, by its URI as the release file names it.")
+    ] = "",
 ) -> None:
     """Write what the judge knows of a release as JSON and as one HTML page, with the decisions since.
 
-    With --verify the stored report is checked against the judge's signature; exit code 1 if it was altered.
+    With --verify or --evidence a stored report is checked against the judge's signature; exit code 1 if it was altered.
     """
     target = Target.of(workload)
+    if evidence:
+        _verify(target, evidence)
+        return
     memory = remembered(target, stage or "", version)
     if verify:
-        _verify(target, memory.subject)
+        _verify(target, memory.subject.report_uri)
         return
     changes = tuple(decisions(target.store.log(target.workload.name, limit=100), memory.subject))
     said = run.report(memory, target.clients, target.clock.now(), changes)
@@ -79,48 +80,15 @@ def remembered(target: Target, stage: str = "", version: str = "") -> Memory:
     return found
 
 
-def _verify(target: Target, subject: Subject) -> None:
-    key, uri = outputs.platform().evidence_signing_key_arn, subject.report_uri
-    found = verified(target.clients["s3"], aws.client("kms"), key, subject, target.clock)
+def _verify(target: Target, uri: str) -> None:
+    key = outputs.platform().evidence_signing_key_arn
+    found = stored.verified(target.clients["s3"], aws.client("kms"), key, uri, target.clock)
     output.emit(
-        {"report": uri, "evidence": subject.id, "valid": found.valid, "says": found.says, "key": key},
+        {"report": uri, "valid": found.valid, "says": found.says, "key": key},
         f"{uri}\n{'valid' if found.valid else 'INVALID'}: {found.says}",
     )
     if not found.valid:
         raise typer.Exit(1)
-
-
-def verified(s3: Any, kms: Any, key: str, subject: Subject, clock: Clock) -> Checked:
-    """Whether the stored report of a subject is as the judge signed it.
-
-    Args:
-        key: ARN of the key that reports are signed with.
-    """
-    found = Checked(valid=False, says="")
-    for attempt in range(TRIES):
-        body, sealed = (_stored(s3, subject.report(name)) for name in ("report.json", "report.sig"))
-        if body is None:
-            return Checked(valid=False, says="there is no report")
-        if sealed is None:
-            return Checked(valid=False, says="the report is not signed")
-        try:
-            found = signature.check(kms, key, body, Signature.model_validate_json(sealed))
-        except ValueError:
-            found = Checked(valid=False, says="what lies beside the report is no signature")
-        if found.valid or attempt == TRIES - 1:
-            break
-        clock.sleep(2)
-    return found
-
-
-def _stored(s3: Any, uri: str) -> bytes | None:
-    try:
-        body: bytes = s3.get_object(**located(uri))["Body"].read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
-            return None
-        raise
-    return body
 
 
 def decisions(log: list[str], subject: Subject) -> list[Decision]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from endpoints.watch.sources import OUTSIDE
 from sluice.paths import ROOT
 from sluice.snapshots import SnapshotSpec
 
@@ -29,8 +30,6 @@ SHARED = tuple(
         "workloads/contract.py",
     )
 )
-NOT_RUN = frozenset({"image.py", "commands.py"})
-"""Of this folder: they are imported by people's commands."""
 
 
 def spec(workload: str, root: Path = ROOT) -> SnapshotSpec:
@@ -39,7 +38,7 @@ def spec(workload: str, root: Path = ROOT) -> SnapshotSpec:
         path
         for folder in ("endpoints/watch", "endpoints/release/judge")
         for path in (root / folder).rglob("*")
-        if path.suffix in (".py", ".j2") and path.name not in NOT_RUN
+        if path.suffix in (".py", ".j2") and path.name not in OUTSIDE
     )
     return SnapshotSpec(
         kind="watch",

@@ -217,7 +217,7 @@ def _observed(check: Check, stage: Stage) -> str:
 
 def _seen(check: Check, report: Report) -> str:
     """As `_observed`; of errors that the champion has none of, the numbers, for they have no ratio."""
-    if check.name == "errors" and check.observed is None and sum(report.errors):
+    if check.name == "errors" and check.observed is None and any(report.errors):
         return f"{report.errors[1]:,.0f} to {report.errors[0]:,.0f}"
     return _observed(check, report.subject.stage)
 

@@ -11,13 +11,16 @@ import boto3
 import pytest
 
 from emulator.functions.runtime import RuntimeApi, Work
-from endpoints.watch import commands, memory
+from endpoints.watch import memory, sources
 from endpoints.watch.handler import handle
 from endpoints.watch.image import spec
 from endpoints.watch.runtime import serve
+from endpoints.watch.signature import Checked
+from endpoints.watch.stored import verified
 from sluice import snapshots
 from sluice.clock import ManualClock
 from sluice.errors import SluiceError
+from sluice.paths import ROOT
 from tests.emulator.conftest import Emulator, emulator
 from tests.emulator.functions.conftest import trust
 from tests.emulator.tiny_image import ACCOUNT, until
@@ -218,8 +221,8 @@ def test_reports_go_to_the_audit_bucket_signed_and_no_oftener_than_needed(
     assert subject.report_uri == f"s3://audit/{prefix}report.json"
     assert clients["events"].entries[0]["evidence"] == subject.report_uri
 
-    def check(of: str = key) -> commands.Checked:
-        return commands.verified(world.s3, clients["kms"], of, subject, ManualClock(NOON))
+    def check(of: str = key, uri: str = subject.report_uri) -> Checked:
+        return verified(world.s3, clients["kms"], of, uri, ManualClock(NOON))
 
     assert check().valid
     assert not check(other).valid
@@ -238,6 +241,12 @@ def test_reports_go_to_the_audit_bucket_signed_and_no_oftener_than_needed(
     assert "no signature" in check().says
     world.s3.delete_object(Bucket="audit", Key=f"{prefix}report.sig")
     assert "not signed" in check().says
+    # The versions that the judge wrote are what they were, and the one that was slipped in is none of his.
+    named = [f"{subject.report_uri}?versionId={version['VersionId']}" for version in versions]
+    assert all(check(uri=uri).valid for uri in named)
+    forged = world.s3.head_object(Bucket="audit", Key=f"{prefix}report.json")["VersionId"]
+    assert not check(uri=f"{subject.report_uri}?versionId={forged}").valid
+    assert "no such report" in check(uri=f"{subject.report_uri}x").says
 
 
 def test_what_is_live_is_looked_at_now_and_then_and_told_each_time(
@@ -251,6 +260,20 @@ def test_what_is_live_is_looked_at_now_and_then_and_told_each_time(
     # Twenty seconds between two looks, for captures are ten seconds late here.
     assert (said["looked"], said["looks"], said["outcome"]) == (6, 3, "undecided")
     assert all("judge_verdict" in names for names in clients["cloudwatch"].names())
+
+
+def test_the_image_has_all_that_the_hash_of_the_judge_is_of() -> None:
+    """So it is the same there as here."""
+    held = {str(path) for path in spec("flights").paths}
+    hashed = {
+        file.relative_to(ROOT).as_posix()
+        for part in sources.PARTS
+        for file in part.iterdir()
+        if file.suffix in (".py", ".j2") and file.name not in sources.OUTSIDE
+    }
+    assert hashed <= held
+    assert "endpoints/release/judge/weigh.py" in hashed
+    assert sources.digest() == sources.digest.__wrapped__()
 
 
 def test_its_image_runs_as_a_function(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
