@@ -13,10 +13,12 @@ OPT_ML = PurePosixPath("/opt/ml")
 
 @dataclass(frozen=True)
 class Input:
-    """Objects under `uri`, to be laid into `folder` (relative to /opt/ml)."""
+    """Objects under `uri`, to be laid into `folder` (relative to /opt/ml); with `manifest` those that the object at
+    `uri` lists."""
 
     uri: str
     folder: PurePosixPath
+    manifest: bool = False
 
 
 @dataclass(frozen=True)

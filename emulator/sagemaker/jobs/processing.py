@@ -74,15 +74,15 @@ def _input(given: Mapping[str, Any]) -> Input:
     source = given.get("S3Input")
     if source is None:
         raise refusal(f"ProcessingInput {given['InputName']}: only S3Input is supported by this emulator.")
-    if source.get("S3InputMode", "File") != "File" or source["S3DataType"] != "S3Prefix":
-        raise refusal(
-            f"ProcessingInput {given['InputName']}: this emulator supports S3DataType S3Prefix in S3InputMode File."
-        )
+    if source.get("S3InputMode", "File") != "File":
+        raise refusal(f"ProcessingInput {given['InputName']}: this emulator supports S3InputMode File.")
     if source.get("S3CompressionType", "None") != "None":
         raise refusal(
             f"ProcessingInput {given['InputName']}: S3CompressionType must be None for S3InputMode File."
         )
-    return Input(source["S3Uri"], below(source["LocalPath"], BASE))
+    return Input(
+        source["S3Uri"], below(source["LocalPath"], BASE), manifest=source["S3DataType"] == "ManifestFile"
+    )
 
 
 def _output(given: Mapping[str, Any], key: str | None) -> Output:

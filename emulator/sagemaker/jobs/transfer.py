@@ -1,6 +1,7 @@
 """Between S3 and a job's folders."""
 
 import io
+import json
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from emulator.sagemaker.jobs.plan import Input, Output, relative_name
-from emulator.sagemaker.objects import split
+from emulator.sagemaker.objects import read, split
 from emulator.sagemaker.seam import client
 
 PARALLEL = 4
@@ -20,16 +21,19 @@ class TransferError(Exception):
 
 
 def download(source: Input, opt_ml: Path, role: str) -> None:
-    """Lay the objects under the input's URI into its folder.
+    """Lay the objects under the input's URI, or those that its manifest lists, into its folder.
 
     Raises:
-        TransferError: if there are none, or S3 refuses.
+        TransferError: if there are none, the manifest is none, or S3 refuses.
     """
     target = opt_ml / source.folder
     target.mkdir(parents=True, exist_ok=True)
     try:
-        bucket, prefix = split(source.uri)
-        found = _listed(bucket, prefix)
+        if source.manifest:
+            bucket, found = _manifest(source.uri)
+        else:
+            bucket, prefix = split(source.uri)
+            found = _listed(bucket, prefix)
         with ThreadPoolExecutor(PARALLEL) as pool:
             list(pool.map(lambda item: _fetch(bucket, item[0], target, item[1]), found.items()))
     except (ValueError, ClientError) as error:
@@ -48,6 +52,22 @@ def _listed(bucket: str, prefix: str) -> dict[str, str]:
     keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
     names = {key: relative_name(prefix, key) for key in keys if not key.endswith("/")}
     return {key: name for key, name in names.items() if name}
+
+
+def _manifest(uri: str) -> tuple[str, dict[str, str]]:
+    """Bucket, keys and names of `[{"prefix": "s3://bucket/some/prefix/"}, "relative/path", …]`: prefix and path are put
+    together as they are, and the path is the name (API reference, S3DataSource)."""
+    document = json.loads(read(uri))
+    if (
+        not isinstance(document, list)
+        or not document
+        or not isinstance(document[0], dict)
+        or set(document[0]) != {"prefix"}
+        or not all(isinstance(name, str) and name for name in document[1:])
+    ):
+        raise ValueError("the manifest is no array of a prefix and of paths after it")
+    bucket, prefix = split(str(document[0]["prefix"]))
+    return bucket, {f"{prefix}{name}": name.lstrip("/") for name in document[1:]}
 
 
 def _fetch(bucket: str, key: str, target: Path, name: str) -> None:

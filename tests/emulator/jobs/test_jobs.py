@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -232,6 +233,33 @@ def test_missing_inputs_fail_the_job(emulator: Any, image: str) -> None:
     request = processing(image, "no-input", "look")
     request["ProcessingInputs"][0]["S3Input"]["S3Uri"] = f"s3://{BUCKET}/nothing-here"
     assert "No S3 objects found" in run(emulator, request)["FailureReason"]
+
+
+def test_a_manifest_names_the_objects_of_an_input(emulator: Any, image: str) -> None:
+    def request(name: str, manifest: Any) -> dict[str, Any]:
+        key = f"manifests/{name}"
+        emulator.client("s3").put_object(Bucket=BUCKET, Key=key, Body=json.dumps(manifest).encode())
+        made = processing(image, name, "look")
+        made["ProcessingInputs"][0]["S3Input"] |= {
+            "S3Uri": f"s3://{BUCKET}/{key}",
+            "S3DataType": "ManifestFile",
+        }
+        return made
+
+    prefix = {"prefix": f"s3://{BUCKET}/in/"}
+    job = run(emulator, request("listed", [prefix, "sub/b.txt"]))
+    assert job["ProcessingJobStatus"] == "Completed", job
+    seen = tiny_image.read_json(emulator, "out/listed/seen.json")
+    assert seen["files"] == {"processing/in/sub/b.txt": "B"}
+    for name, manifest, says in (
+        ("absent", [prefix, "nothing"], "NoSuchKey"),
+        ("climbs", [{"prefix": f"s3://{BUCKET}/"}, "in/../a.txt"], "leaves its folder|NoSuchKey"),
+        ("empty", [prefix], "No S3 objects found"),
+        ("no-array", {"prefix": "s3://b/"}, "the manifest is no array"),
+        ("no-prefix", ["sub/b.txt"], "the manifest is no array"),
+    ):
+        failure = run(emulator, request(name, manifest))["FailureReason"]
+        assert re.search(says, failure), failure
 
 
 def training(image: str, name: str, **parameters: str) -> dict[str, Any]:
