@@ -26,6 +26,14 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Side:
+    """What went into the model, or what came out of it: the body as it was, and its content type."""
+
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True)
 class Record:
     """One captured request with its answer.
 
@@ -64,11 +72,12 @@ class Place:
 
 def parse(line: Mapping[str, Any]) -> Record:
     """One line of a capture object."""
-    data, event = line["captureData"], line["eventMetadata"]
+    event = line["eventMetadata"]
     moment = parse_iso(event["inferenceTime"])
-    request = _bytes(data.get("endpointInput"))
+    sent, answered = sides(line)
+    request = b"" if sent is None else sent.body
     identities = [event.get("inferenceId"), *map(_id_of, event.get("customAttributes", []))]
-    version, answers = _read(data.get("endpointOutput"))
+    version, answers = (None, None) if answered is None else read(answered)
     return Record(
         moment=moment,
         ids=tuple(dict.fromkeys(identity for identity in identities if identity)),
@@ -76,6 +85,13 @@ def parse(line: Mapping[str, Any]) -> Record:
         version=version,
         answers=answers,
     )
+
+
+def sides(line: Mapping[str, Any]) -> tuple[Side | None, Side | None]:
+    """Request and answer of one line; None is one that was not captured."""
+    given = (line["captureData"].get(name) for name in ("endpointInput", "endpointOutput"))
+    sent, answered = (side and Side(side["observedContentType"], _bytes(side)) for side in given)
+    return sent, answered
 
 
 def _id_of(attributes: str) -> str | None:
@@ -94,11 +110,9 @@ def _bytes(side: Mapping[str, str] | None) -> bytes:
     return side["data"].encode()
 
 
-def _read(side: Mapping[str, str] | None) -> tuple[str | None, tuple[Answer, ...] | None]:
+def read(answered: Side) -> tuple[str | None, tuple[Answer, ...] | None]:
     """Version and answers; the answers are None where they are not of the form that our containers give."""
-    if side is None:
-        return None, None
-    body, media = _bytes(side), side["observedContentType"].partition(";")[0].strip().lower()
+    body, media = answered.body, answered.content_type.partition(";")[0].strip().lower()
     try:
         if media == "application/json":
             document = json.loads(body)

@@ -11,6 +11,7 @@ import typer
 from endpoints.release import back, live, operations, runner, serving
 from endpoints.release.file import ReleaseFile, short
 from endpoints.release.opinion import look
+from endpoints.release.patch_commands import patch
 from endpoints.release.target import Target
 from endpoints.watch.commands import report
 from sluice import output, progress
@@ -39,7 +40,7 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True,
     )
     commands: tuple[Callable[..., None], ...] = (
-        *(status, propose, approve, advance, reject, withdraw, hold, resume),
+        *(status, propose, approve, advance, patch, reject, withdraw, hold, resume),
         *(rollback, abort, break_glass, adopt, init, run, report),
     )
     for command in commands:

@@ -5,7 +5,8 @@ none ──────────▶ shadow ────────▶ canary
   ▲                │ reject         │ reject
   └────────────────┴────────────────┘   withdraw ends a trial without rejecting; rollback takes one of history
 
-hold stops what goes forward (propose, advance) until resume; what goes back is never stopped.
+patch brings what was proved to answer as the champion from none to canary at once.
+hold stops what goes forward (propose, patch, advance) until resume; what goes back is never stopped.
 """
 
 from collections.abc import Iterable
@@ -99,6 +100,25 @@ def advance(
         ),
         None,
     )
+
+
+def patch(release: ReleaseFile, package: str, version: str, now: datetime, evidence: str) -> ReleaseFile:
+    """The champion's model in a patched image goes into canary without a shadow stage.
+
+    Args:
+        evidence: S3 URI of what shows that it answers as the champion.
+
+    Raises:
+        IllegalTransitionError: without a champion; if the package was rejected or is champion, or one is tried; while
+            the release is held.
+    """
+    if release.challenger is not None:
+        raise IllegalTransitionError(
+            f"{short(release.challenger.package)} is in {release.challenger.stage}; one challenger is tried at a time",
+            "A patch waits until that one is live, or is rejected or withdrawn.",
+        )
+    proposed = propose(release, package, version, now)
+    return advance(proposed, now, evidence)
 
 
 def reject(release: ReleaseFile) -> ReleaseFile:

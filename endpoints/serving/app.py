@@ -177,7 +177,7 @@ def create() -> Application:
     folder = os.environ.get("SLUICE_METRICS_FOLDER")
     application = Application(
         limits,
-        lambda: load(limits.workload, opt_ml() / "model"),
+        lambda: load(limits.workload, opt_ml() / "model", limits.version),
         Metrics(Path(folder) if folder else None),
         lambda line: os.write(1, line),
     )

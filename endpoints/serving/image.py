@@ -10,7 +10,12 @@ SHARED = tuple(
     Path(path)
     for path in (
         "endpoints/__init__.py",
+        "endpoints/release/__init__.py",
+        "endpoints/release/captures.py",
+        # What is patched on AWS may be the base image alone.
+        "endpoints/serving/Dockerfile",
         "sluice/__init__.py",
+        "sluice/clock.py",
         "sluice/config.py",
         "sluice/errors.py",
         "sluice/paths.py",

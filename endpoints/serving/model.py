@@ -18,9 +18,11 @@ from workloads.schema import Reader, problems
 
 @dataclass(frozen=True)
 class Served:
-    """A model that is loaded."""
+    """A model that is loaded. `released` is the version of its package where that is another than the model's own: the
+    same model in a patched image."""
 
     scorer: Scorer
+    released: str = ""
 
     @property
     def workload(self) -> Workload:
@@ -28,7 +30,8 @@ class Served:
 
     @property
     def version(self) -> str:
-        return self.scorer.description.version
+        """What the answers say."""
+        return self.released or self.scorer.description.version
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -36,15 +39,15 @@ class Served:
         description = self.scorer.description
         return {
             "workload": description.workload,
-            "version": description.version,
+            "version": self.version,
             "kind": description.kind,
             "code_hash": description.code_hash,
         }
 
     @cached_property
     def needed(self) -> tuple[InputField, ...]:
-        """The fields that this version answers from."""
-        return self.workload.needed(self.version)
+        """The fields that this model answers from."""
+        return self.workload.needed(self.scorer.description.version)
 
     @cached_property
     def names(self) -> Names:
@@ -86,8 +89,11 @@ class Served:
         return scores
 
 
-def load(workload: str, folder: Path) -> Served:
+def load(workload: str, folder: Path, released: str = "") -> Served:
     """The model in `folder`, which has to be one of `workload`.
+
+    Args:
+        released: as of `Served`.
 
     Raises:
         SluiceError: if it is another's, or cannot be loaded.
@@ -97,4 +103,4 @@ def load(workload: str, folder: Path) -> Served:
         raise SluiceError(
             f"the model in {folder} is one of {scorer.workload.name}, and this container serves {workload}"
         )
-    return Served(scorer)
+    return Served(scorer, released)

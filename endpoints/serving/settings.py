@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sluice.errors import SluiceError
+from workloads.contract import version_key
 
 SPARE_THREADS = 4
 """Threads beyond those for predictions, so that `/ping` and `/metrics` answer when every prediction is slow."""
@@ -14,11 +15,13 @@ SPARE_THREADS = 4
 class Settings:
     """How one container serves.
 
-    `workload` is the workload's name; `host` and `port` where it listens; `workers` processes with `threads` each;
+    `workload` is the workload's name; `version` is that of the model package where it is another than the model's own,
+    as of a patched image, else empty; `host` and `port` where it listens; `workers` processes with `threads` each;
     `cores` is what one worker may use for a prediction; `max_bytes` and `max_rows` bound one request.
     """
 
     workload: str
+    version: str
     host: str
     port: int
     workers: int
@@ -37,9 +40,13 @@ def settings(environment: Mapping[str, str], available_cores: int) -> Settings:
     workload = environment.get("SLUICE_WORKLOAD", "")
     if not workload:
         raise SluiceError("SLUICE_WORKLOAD is not set", "Name the workload to serve, such as flights.")
+    version = environment.get("SLUICE_VERSION", "")
+    if version:
+        version_key(version)
     workers = _number(environment, "SLUICE_WORKERS", 1, 1, 64)
     return Settings(
         workload=workload,
+        version=version,
         host=environment.get("SLUICE_BIND_HOST", "0.0.0.0"),
         # SageMaker says where to listen; 8080 unless a container shares its network with others.
         port=_number(environment, "SAGEMAKER_BIND_TO_PORT", 8080, 0, 65535),

@@ -101,7 +101,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in image.SHARED:
         (checkout / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, checkout / path)
-    shutil.copytree(ROOT / "endpoints" / "serving", checkout / "endpoints" / "serving")
+    shutil.copytree(ROOT / "endpoints" / "serving", checkout / "endpoints" / "serving", dirs_exist_ok=True)
     folder = checkout / "workloads" / "parcels"
     folder.mkdir()
     for name, text in (
