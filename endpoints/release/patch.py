@@ -160,9 +160,10 @@ def _refuse_unproved(compared: Compared, target: Target) -> None:
             "It is another model then: train a version and let it run in shadow.",
         )
     if compared.verdict == "unknown":
+        left_out = f"; {seen.unreadable} lines could not be read, {seen.others} are another version's"
         raise SluiceError(
-            f"{seen.equal} captured rows were answered the same, {target.workload.release.minimum_pairs} have to be; "
-            f"{seen.unreadable} lines could not be read, {seen.others} are another version's",
+            f"{seen.equal} captured rows were answered the same, {target.workload.release.minimum_pairs} have to be"
+            f"{left_out if seen.unreadable or seen.others else ''}",
             f"Wait for traffic, or send some by `sluice replay {name}`, and run this again.",
         )
 

@@ -6,7 +6,7 @@ The deployment is the real one, over a SageMaker that keeps SageMaker's rules.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from endpoints.plan import plan
 from endpoints.release.target import Target
@@ -93,9 +93,10 @@ class Simulation:
     state: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)
     deployed: int = 0
+    kind: ClassVar[type[Aws]] = Aws
 
     def __post_init__(self) -> None:
-        self.aws = Aws(self.clock)
+        self.aws = self.kind(self.clock)
         self.resource = Deployment(self.aws.cloud, self.clock)
         self.target = Target(
             Workload.load("flights"),

@@ -74,6 +74,9 @@ STEPS: dict[str, Step] = {
     "propose the champion": lambda r: transitions.propose(r, arn(2), "1.2", LATER),
     "propose a rejected": lambda r: transitions.propose(r, arn(9), "1.9", LATER),
     "advance": lambda r: transitions.advance(r, LATER, "s3://a/b"),
+    "patch": lambda r: transitions.patch(r, arn(5), "1.5", LATER, "s3://a/b"),
+    "patch with one on trial": lambda r: transitions.patch(r, arn(3), "1.3", LATER, "s3://a/b"),
+    "patch with a rejected": lambda r: transitions.patch(r, arn(9), "1.9", LATER, "s3://a/b"),
     "reject": transitions.reject,
     "withdraw": transitions.withdraw,
     "expire early": lambda r: transitions.expire(r, LATER, WEEK),
@@ -119,6 +122,24 @@ LEGAL: dict[str, dict[str, ReleaseFile]] = {
             update={"champion": Champion(package=arn(3), version="1.3", since=LATER)}
         ),
         "shadow on the first": release(1, (3, "canary"), evidence="s3://a/b", since=LATER),
+    },
+    "patch": {
+        "live": release(1, (5, "canary"), evidence="s3://a/b", since=LATER),
+        "live with history": release(2, (5, "canary"), (1,), (9,), evidence="s3://a/b", since=LATER),
+        "live with a longer history": release(4, (5, "canary"), (3, 2, 1), evidence="s3://a/b", since=LATER),
+    },
+    "patch with one on trial": {
+        "live": release(1, (3, "canary"), evidence="s3://a/b", since=LATER),
+        "live with history": release(2, (3, "canary"), (1,), (9,), evidence="s3://a/b", since=LATER),
+        "live with a longer history": release(
+            4, (3, "canary"), (3, 2, 1), evidence="s3://a/b", since=LATER, withdrawn=(5,)
+        ),
+    },
+    "patch with a rejected": {
+        "live": release(1, (9, "canary"), evidence="s3://a/b", since=LATER),
+        "live with a longer history": release(
+            4, (9, "canary"), (3, 2, 1), evidence="s3://a/b", since=LATER, withdrawn=(5,)
+        ),
     },
     "reject": {
         "shadow": release(2, history=(1,), rejected=(3,)),
@@ -193,6 +214,8 @@ def test_refusals_name_the_thing_and_the_way_out() -> None:
         STEPS["propose"](STATES["canary"])
     with pytest.raises(IllegalTransitionError, match=r"flights/9 was rejected.*Train a new version"):
         STEPS["propose a rejected"](STATES["live with history"])
+    with pytest.raises(IllegalTransitionError, match=r"flights/3 is in shadow.*A patch waits"):
+        STEPS["patch"](STATES["shadow"])
     with pytest.raises(IllegalTransitionError, match="sluice release abort"):
         STEPS["rollback"](STATES["canary"])
 
@@ -240,6 +263,10 @@ class Releases(RuleBasedStateMachine):
     def advance(self, days: int) -> None:
         self.now += timedelta(days=days)
         self.step(lambda r: transitions.advance(r, self.now))
+
+    @rule(package=st.integers(1, 30))
+    def patch(self, package: int) -> None:
+        self.step(lambda r: transitions.patch(r, arn(package), f"1.{package}", self.now, "s3://a/b"))
 
     @rule(step=st.sampled_from([transitions.reject, transitions.withdraw]))
     def end(self, step: Step) -> None:
