@@ -17,8 +17,10 @@ from sluice.errors import SluiceError
 from sluice.naming import content_hash, model_package_group_name
 from workloads.contract import version_key
 
-# What CreateModelPackage takes and DescribeModelPackage gives, and says the same of the same model.
+VERSION = "SLUICE_VERSION"
+"""What a container says in its answers instead of its model's own version; `endpoints.serving.settings` reads it."""
 KEPT = ("ModelMetrics", "DriftCheckBaselines")
+"""Of a package: what is as true of the same model in another image."""
 OF_THE_IMAGE = ("ImageDigest", "ModelDataETag")
 """Of a container: what SageMaker adds by itself."""
 
@@ -50,6 +52,8 @@ def patch(target: Target, image: str, workshop: Callable[[], Workshop], why: str
     described = sagemaker.describe_model_package(ModelPackageName=champion.package)
     container = _container(described)
     _refuse_pointless(release, champion, container, made, image)
+    if made is not None:
+        _refuse_another_model(sagemaker, made, container)
 
     comparisons = Comparisons(target)
     kind = target.workload.serving.instance_type
@@ -59,7 +63,6 @@ def patch(target: Target, image: str, workshop: Callable[[], Workshop], why: str
     _refuse_unproved(compared, target)
     if made is None:
         made = _make(target, described, image, known)
-    _same_model(sagemaker, made, container)
     approved = _approved(target, made, why)
     evidence = comparisons.keep(
         approved.version,
@@ -179,7 +182,7 @@ def _make(target: Target, described: Mapping[str, Any], image: str, known: Itera
         **{key: value for key, value in container.items() if key not in OF_THE_IMAGE},
         "Image": image,
         # The archive still says the model's own version, and the answers have to tell the two apart.
-        "Environment": {**container.get("Environment", {}), "SLUICE_VERSION": version},
+        "Environment": {**container.get("Environment", {}), VERSION: version},
     }
     request = {key: described[key] for key in KEPT if described.get(key)}
     request["InferenceSpecification"] = {**described["InferenceSpecification"], "Containers": [patched]}
@@ -202,17 +205,20 @@ def _make(target: Target, described: Mapping[str, Any], image: str, known: Itera
     return package
 
 
-def _same_model(sagemaker: Any, made: Package, container: Mapping[str, Any]) -> None:
-    """Whoever registered it: what was compared is what is deployed."""
+def _refuse_another_model(sagemaker: Any, made: Package, container: Mapping[str, Any]) -> None:
+    """Whoever registered it: what is compared is what is deployed."""
     theirs = _container(sagemaker.describe_model_package(ModelPackageName=made.arn))
-    ours = dict(container.get("Environment", {}))
-    if theirs["ModelDataUrl"] != container["ModelDataUrl"] or {
-        key: value for key, value in theirs.get("Environment", {}).items() if key != "SLUICE_VERSION"
-    } != {key: value for key, value in ours.items() if key != "SLUICE_VERSION"}:
+    if _model(theirs) != _model(container):
         raise SluiceError(
             f"{short(made.arn)} says that it patches the champion and has another model or environment",
             "Set its approval to Rejected, change the image, and patch with that.",
         )
+
+
+def _model(container: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """What a container serves, apart from the image: its data and environment."""
+    environment = {key: value for key, value in container.get("Environment", {}).items() if key != VERSION}
+    return container["ModelDataUrl"], environment
 
 
 def _approved(target: Target, package: Package, why: str) -> Package:
