@@ -2,17 +2,19 @@
 processing job, where production does not feel it."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
+from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
-from endpoints.release import captures
 from endpoints.release.captures import PRODUCTION, Place
 from endpoints.release.file import Champion
 from endpoints.release.target import Target
+from endpoints.watch.intake import Cursor, Limit, take
 from sluice import naming
 from sluice.clock import iso
 from sluice.config import Frozen, parse
@@ -22,6 +24,7 @@ from sluice.naming import canonical, content_hash
 HOURS = 24
 OBJECTS = 200
 """Capture objects at most, the newest. The job itself ends after as many rows as `endpoints.serving.replayed` says."""
+EVERY_OBJECT = Limit(sys.maxsize, sys.maxsize)
 SECONDS = 1800
 """For the job, which takes a minute or two: a patch has an hour to reach production."""
 EVERY = 5.0
@@ -142,8 +145,9 @@ class Comparisons:
         return self._compared(name, self._result(name, tell), minimum)
 
     def keep(self, name: str, value: Mapping[str, Any]) -> str:
-        """Write a document under the comparisons; its S3 URI. Its name is of the content."""
-        return self._put(f"{name}-{content_hash(value)}.json", value)
+        """Write a document under the comparisons; its S3 URI with its version, where the bucket keeps versions. Its
+        name is of the content."""
+        return self._put(f"{name}-{content_hash(value)}.json", value, versioned=True)
 
     def _compared(self, name: str, seen: Replayed, minimum: int) -> Compared:
         return Compared(verdict(seen, minimum), seen, name, self._uri(f"{name}/replayed.json"))
@@ -163,9 +167,8 @@ class Comparisons:
         since = self._target.clock.now() - timedelta(hours=HOURS)
         if subject.champion.since is not None:
             since = max(since, subject.champion.since)
-        s3, folder = self._target.clients["s3"], self.place.folder(PRODUCTION)
-        keys = list(captures.objects(s3, self.place, PRODUCTION, since))
-        return [key.removeprefix(folder) for key in keys[-OBJECTS:]]
+        found = take(self._target.clients["s3"], self.place, PRODUCTION, Cursor(), since, EVERY_OBJECT)
+        return list(found.names[-OBJECTS:])
 
     def _start(self, name: str, subject: Subject, workshop: Workshop, objects: list[str]) -> None:
         folder = f"s3://{self.place.bucket}/{self.place.folder(PRODUCTION)}"
@@ -262,16 +265,17 @@ class Comparisons:
         parts = (self.place.prefix, "replayed", self.place.endpoint, name)
         return f"s3://{self.place.bucket}/{'/'.join(part for part in parts if part)}"
 
-    def _put(self, name: str, value: Any) -> str:
+    def _put(self, name: str, value: Any, versioned: bool = False) -> str:
         uri = self._uri(name)
         encryption = (
             {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self._key} if self._key is not None else {}
         )
-        self._target.clients["s3"].put_object(
+        answer = self._target.clients["s3"].put_object(
             Bucket=self.place.bucket,
             Key=uri.removeprefix(f"s3://{self.place.bucket}/"),
             Body=canonical(value),
             ContentType="application/json",
             **encryption,
         )
-        return uri
+        version = answer.get("VersionId") if versioned else None
+        return uri if version in (None, "null") else f"{uri}?versionId={quote(version)}"

@@ -7,8 +7,10 @@ far calls `patched_image_goes_live`.
 import json
 from typing import Any
 
+from endpoints.watch.subject import located
 from tests.e2e.reading import answered_by, captured, image, version
 from tests.e2e.world import PRODUCTION, World, wait
+from workloads.contract import Workload
 
 SERVED = "endpoints/serving/settings.py"
 DECLARED = "workloads/flights/workload.yaml"
@@ -18,13 +20,13 @@ def patched_image_goes_live(world: World) -> None:
     """`world` has a model as champion, nothing on trial, and every request so far is in `world.sent`."""
     before = world.release()
     [champion] = [p for p in world.packages() if p["ModelPackageArn"] == before["champion"]["package"]]
-    answers = version(champion)
+    answers, minimum = version(champion), Workload.load("flights").release.minimum_pairs
     traffic = world.start(
         "replay", "flights", "--from", "2013-05-20", "--rate", "25", "--no-land", name="traffic"
     )
     try:
         wait(
-            lambda: sum(answered_by(line) == answers for line in captured(world, PRODUCTION)) > 600,
+            lambda: sum(answered_by(line) == answers for line in captured(world, PRODUCTION)) > minimum,
             "enough captured answers",
             every=2,
         )
@@ -69,7 +71,7 @@ def patched_image_goes_live(world: World) -> None:
     assert (evidence["kind"], evidence["verdict"], evidence["image"]) == ("replayed", "equal", digest)
     assert evidence["champion"] == champion["ModelPackageArn"]
     assert evidence["challenger"] == made["ModelPackageArn"]
-    assert evidence["rows"] == evidence["equal"] >= 500 and evidence["different"] == 0
+    assert evidence["rows"] == evidence["equal"] >= minimum and evidence["different"] == 0
     # The comparison that was begun before the kill was taken up.
     sagemaker = world.client("sagemaker")
     jobs = sagemaker.list_processing_jobs(NameContains=evidence["job"].rpartition("-")[0])
@@ -114,5 +116,4 @@ def _model(package: Any) -> str:
 
 
 def _object(world: World, uri: str) -> Any:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return json.loads(world.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+    return json.loads(world.client("s3").get_object(**located(uri))["Body"].read())

@@ -100,12 +100,12 @@ class Registry(Aws):
     def on_ListObjectsV2(self, Bucket: str, Prefix: str, StartAfter: str) -> Any:
         begin, after = f"s3://{Bucket}/{Prefix}", f"s3://{Bucket}/{StartAfter}"
         keys = sorted(uri for uri in self.objects if uri.startswith(begin) and uri > after)
-        return {"Contents": [{"Key": uri.removeprefix(f"s3://{Bucket}/")} for uri in keys]}
+        return {"Contents": [{"Key": uri.removeprefix(f"s3://{Bucket}/"), "Size": 1} for uri in keys]}
 
     def on_PutObject(self, Bucket: str, Key: str, Body: bytes, **more: str) -> Any:
         assert more["SSEKMSKeyId"] == "capture-key"
         self.objects[f"s3://{Bucket}/{Key}"] = Body
-        return {}
+        return {"VersionId": "v/1"}
 
     def on_GetObject(self, Bucket: str, Key: str) -> Any:
         return {"Body": io.BytesIO(self.objects[f"s3://{Bucket}/{Key}"])}
@@ -118,6 +118,9 @@ class World(Simulation):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.target.__dict__["clients"]["s3"] = _Client(self.aws, "s3")
+        declared = self.target.workload
+        rules = declared.release.model_copy(update={"minimum_pairs": 500})
+        self.target = self.varied(workload=declared.model_copy(update={"release": rules}))
 
     def captured(self, *names: str) -> None:
         """Objects of production's captures."""
@@ -222,7 +225,9 @@ def test_what_answers_the_same_is_live_by_a_canary_without_a_shadow(world: World
         "patches": arn(2),
         "image_digest": DIGEST,
     }
-    evidence = json.loads(world.aws.objects[release.champion.evidence])
+    uri, _, asked = release.champion.evidence.partition("?")
+    assert asked == "versionId=v/1"
+    evidence = json.loads(world.aws.objects[uri])
     [job] = world.aws.jobs
     assert evidence == {
         "kind": "replayed",
