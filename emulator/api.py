@@ -12,6 +12,8 @@ from sluice.errors import SluiceError
 
 Handler = Callable[..., Any]
 PREFIX = "/_sluice/"
+LOST = "x-sluice-lost"
+"""A header of an answer that its client must never see: the router breaks the connection instead."""
 
 
 class Api:

@@ -1,9 +1,11 @@
 """What every area of the emulator gets when it is installed in the control process."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from emulator.api import Api
+from emulator.faults.book import Faults
 from emulator.settings import Settings
 from emulator.spawned import Spawned
 from sluice.clock import Clock, SystemClock
@@ -29,6 +31,11 @@ class Context:
     settings: Settings = field(default_factory=Settings)
     spawned: Spawned = field(default_factory=Spawned)
     api: Api = field(default_factory=Api)
+
+    @cached_property
+    def faults(self) -> Faults:
+        """What an operator has injected."""
+        return Faults(self.clock)
 
     @property
     def logs(self) -> Path:

@@ -31,6 +31,7 @@ AREAS = (
     "emulator.sagemaker.pipelines",
     "emulator.sagemaker.endpoints",
     "emulator.functions",
+    "emulator.faults",
 )
 """In the order of their installation: an area may use those before it."""
 

@@ -91,6 +91,11 @@ class Spawned:
         self.forget(process)
         return code
 
+    def kill(self, process: "subprocess.Popen[bytes]") -> None:
+        """SIGKILL to its group, and wait for its end."""
+        _signal_group(process, signal.SIGKILL)
+        process.wait()
+
     def forget(self, process: "subprocess.Popen[bytes]") -> None:
         """Take an ended process off the list."""
         with self._lock:

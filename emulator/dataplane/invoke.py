@@ -1,7 +1,5 @@
 """InvokeEndpoint."""
 
-import asyncio
-import random
 import time
 import uuid
 from datetime import UTC, datetime
@@ -10,7 +8,6 @@ from aiohttp import web
 
 from emulator.context import ACCOUNT, REGION
 from emulator.dataplane import errors
-from emulator.dataplane.capture import Exchange, Place
 from emulator.dataplane.metrics import Key
 from emulator.dataplane.mirror import Copy, Mirror
 from emulator.dataplane.plane import Plane
@@ -72,7 +69,7 @@ class Invoker:
         self.mirror.offer(name, copy)
         status = answer.status if answer is not None else 0
         if answer is not None and 200 <= status < 300:
-            self._capture(name, fleet, moment, copy, answer)
+            self._plane.capture(name, fleet, copy.exchange(moment, answer))
             response = _answer(fleet.variant, answer)
         else:
             original = answer.body if answer is not None else problem.encode()
@@ -103,7 +100,7 @@ class Invoker:
             fleet, instance = chosen
             sent = time.perf_counter()
             try:
-                answer = await self._plane.upstreams[instance.id].send(head, body, self._seconds)
+                answer = await self._plane.ask(name, fleet, instance, head, body, self._seconds)
                 return fleet, answer, "", time.perf_counter() - sent
             except NotSentError:
                 tried |= {instance.id}
@@ -134,23 +131,6 @@ class Invoker:
             if instance is not None:
                 return candidate, instance
         return None
-
-    def _capture(self, name: str, fleet: Fleet, moment: datetime, copy: Copy, answer: Answer) -> None:
-        capture = fleet.capture
-        if capture is None or (capture.percent < 100 and random.random() * 100 >= capture.percent):
-            return
-        exchange = Exchange(
-            moment,
-            copy.inference_id,
-            copy.custom_attributes,
-            copy.content_type,
-            copy.body,
-            answer.headers.get("content-type", "application/octet-stream"),
-            answer.body,
-        )
-        plane = self._plane
-        if plane.captures.add(Place(name, fleet.variant, capture), exchange):
-            plane.spawn(asyncio.to_thread(plane.captures.flush, name))
 
 
 def _head(

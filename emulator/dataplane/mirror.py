@@ -1,14 +1,13 @@
 """Copies of production requests to the shadow: beside the answer, never in its way."""
 
-import asyncio
 import logging
 import random
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from emulator.dataplane.capture import Exchange, Place
+from emulator.dataplane.capture import Exchange
 from emulator.dataplane.metrics import Key
 from emulator.dataplane.plane import Plane
 from emulator.dataplane.table import SHADOW, Fleet, choose_instance, mirror_share
@@ -30,6 +29,18 @@ class Copy:
     content_type: str
     inference_id: str | None
     custom_attributes: str | None
+
+    def exchange(self, moment: datetime, answer: Answer) -> Exchange:
+        """The request with an answer to it."""
+        return Exchange(
+            moment,
+            self.inference_id,
+            self.custom_attributes,
+            self.content_type,
+            self.body,
+            answer.headers.get("content-type", "application/octet-stream"),
+            answer.body,
+        )
 
 
 class Mirror:
@@ -96,27 +107,17 @@ class Mirror:
         moment, begin = datetime.now(UTC), time.perf_counter()
         answer: Answer | None = None
         try:
-            answer = await plane.upstreams[instance.id].send(copy.head, copy.body, self._timeout)
+            answer = await plane.ask(endpoint, fleet, instance, copy.head, copy.body, self._timeout)
         except (NotSentError, BrokenError, TimeoutError):
             log.debug("the shadow of %s gave no answer", endpoint)
         spent = time.perf_counter() - begin
         key = Key(endpoint, fleet.variant, fleet.config)
         status = answer.status if answer is not None else 0
         plane.metrics.invocation(key, fleet.publish_seconds, time.time(), status, spent, spent)
-        capture = fleet.capture
-        if answer is None or not 200 <= status < 300 or capture is None:
+        if answer is None or not 200 <= status < 300:
             return
-        if capture.percent < 100 and random.random() * 100 >= capture.percent:
-            return
-        exchange = Exchange(
-            moment,
+        exchange = copy.exchange(moment, answer)
+        if not plane.settings.get("shadow_inference_id"):
             # AWS does not say that a shadow's capture repeats the caller's inference id; it is off by default.
-            copy.inference_id if plane.settings.get("shadow_inference_id") else None,
-            copy.custom_attributes,
-            copy.content_type,
-            copy.body,
-            answer.headers.get("content-type", "application/octet-stream"),
-            answer.body,
-        )
-        if plane.captures.add(Place(endpoint, fleet.variant, capture), exchange):
-            plane.spawn(asyncio.to_thread(plane.captures.flush, endpoint))
+            exchange = replace(exchange, inference_id=None)
+        plane.capture(endpoint, fleet, exchange)

@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from emulator.dataplane.capture import Captures
+from emulator.dataplane.capture import Captures, Exchange, Place
+from emulator.dataplane.faults import DataFaults
 from emulator.dataplane.metrics import Key, Metrics
-from emulator.dataplane.table import Endpoint
-from emulator.dataplane.upstream import Upstream
+from emulator.dataplane.table import Endpoint, Fleet, Instance
+from emulator.dataplane.upstream import Answer, Upstream
 
 CAPTURE_SECONDS = 10.0
 SAMPLE_SECONDS = 0.5
@@ -29,6 +31,7 @@ class Plane:
         self.upstreams: dict[str, Upstream] = {}
         self.captures = captures
         self.metrics = Metrics()
+        self.faults = DataFaults()
         self.settings: Mapping[str, Any] = {}
         self._publish = publish
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -40,6 +43,33 @@ class Plane:
             for instance in fleet.instances:
                 if instance.id not in self.upstreams:
                     self.upstreams[instance.id] = Upstream(instance.port)
+
+    async def ask(
+        self, endpoint: str, fleet: Fleet, instance: Instance, head: bytes, body: bytes, timeout: float
+    ) -> Answer:
+        """The answer of one instance, or what a fault puts in its place.
+
+        Raises:
+            NotSentError, BrokenError, TimeoutError: as `Upstream.send`.
+        """
+        upstream = self.upstreams[instance.id]
+        effect = self.faults.invocation(endpoint, fleet)
+        if effect is None:
+            return await upstream.send(head, body, timeout)
+        answer = await upstream.send(head, body, timeout, effect.delay_seconds)
+        if effect.failed_by is None:
+            return answer
+        return Answer(500, {"content-type": "text/plain"}, f"fault {effect.failed_by}".encode())
+
+    def capture(self, endpoint: str, fleet: Fleet, exchange: Exchange) -> None:
+        """Keep an exchange for S3, by the fleet's percentage."""
+        capture = fleet.capture
+        if capture is None or (capture.percent < 100 and random.random() * 100 >= capture.percent):
+            return
+        if self.faults.loses_capture(endpoint, fleet.variant):
+            return
+        if self.captures.add(Place(endpoint, fleet.variant, capture), exchange):
+            self.spawn(asyncio.to_thread(self.captures.flush, endpoint))
 
     async def drain(self, instances: list[str], timeout: float) -> int:
         """Wait until nothing is under way on instances that are out of every fleet, then forget them.

@@ -4,6 +4,8 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from emulator.api import LOST
+
 _HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -57,9 +59,18 @@ class Proxy:
                 data=body,
                 allow_redirects=False,
             ) as answer:
+                if LOST in answer.headers:
+                    return _break(request)
                 return await _copy(request, answer)
         except aiohttp.ClientConnectionError as error:
             return web.json_response({"message": f"the control process did not answer: {error}"}, status=503)
+
+
+def _break(request: web.BaseRequest) -> web.Response:
+    """Close the client's connection before any answer; the answer given here goes nowhere."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
 
 
 async def _copy(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:

@@ -63,8 +63,11 @@ class Router:
             case "GET", "status":
                 answer["under_way"] = {name: u.outstanding for name, u in self._plane.upstreams.items()}
                 answer["copies_dropped"] = self._invoker.mirror.dropped
+                answer["faults"] = self._plane.faults.counts()
             case "PUT", "settings":
                 self._plane.settings = body
+            case "PUT", "faults":
+                self._plane.faults.set(body)
             case _:
                 return web.json_response({"error": f"no {request.method} {path}"}, status=404)
         return web.json_response(answer)

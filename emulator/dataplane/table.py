@@ -38,6 +38,8 @@ class Fleet(Frozen):
     config: str
     kind: Literal["production", "shadow"]
     weight: float
+    package: str | None = None
+    """ARN of the model package that its model is made from."""
     instances: tuple[Instance, ...]
     capture: Capture | None = None
     publish_seconds: int = 60

@@ -154,8 +154,11 @@ class Upstream:
         self._empty = asyncio.Event()
         self._empty.set()
 
-    async def send(self, head: bytes, body: bytes, timeout: float) -> Answer:
+    async def send(self, head: bytes, body: bytes, timeout: float, delay: float = 0.0) -> Answer:
         """The answer to one request.
+
+        Args:
+            delay: seconds that a slow model is made slower by; they count as the model's.
 
         Raises:
             NotSentError: nothing was sent; the instance does not take connections.
@@ -166,6 +169,8 @@ class Upstream:
         self._empty.clear()
         try:
             async with asyncio.timeout(timeout):
+                if delay:
+                    await asyncio.sleep(delay)
                 connection = await self._connection()
                 try:
                     answer = await connection.exchange(head, body)

@@ -41,9 +41,14 @@ class Invocations:
         """Run one event to its end.
 
         Raises:
-            RefusalError: TooManyRequestsException; ResourceConflictException while the function is not active.
+            RefusalError: TooManyRequestsException; ResourceConflictException while the function is not active;
+                ServiceException by a fault.
         """
         _refuse_inactive(function)
+        if self._context.faults.drops(function.name):
+            raise RefusalError(
+                "ServiceException", "An error occurred and the request could not be processed."
+            )
         with self._lock:
             if function.reserved is not None and self._busy[function.arn] >= function.reserved:
                 self._publish(function, {"Throttles": 1.0})
@@ -54,7 +59,8 @@ class Invocations:
             self._busy[function.arn] += 1
             warm = self._warm(function)
         try:
-            outcome, used = self._run(function, warm, body)
+            broken = self._context.faults.breaks(function.name)
+            outcome, used = (_broken(), warm) if broken else self._run(function, warm, body)
         finally:
             with self._lock:
                 self._busy[function.arn] -= 1
@@ -67,6 +73,8 @@ class Invocations:
     def later(self, function: Function, body: bytes) -> None:
         """Take an event and run it in the background, again if the function fails or has no room."""
         _refuse_inactive(function)
+        if self._context.faults.drops(function.name):
+            return
         threading.Thread(
             target=self._insist, args=(function, body), name=f"event {function.name}", daemon=True
         ).start()
@@ -178,6 +186,12 @@ class Invocations:
             cloudwatch.publish("AWS/Lambda", data)
         except Exception:
             log.exception("the metrics of %s are lost", function.name)
+
+
+def _broken() -> Outcome:
+    """What a process that ends at once leaves behind."""
+    text = f"RequestId: {uuid.uuid4()} Error: Runtime exited with error: signal: killed"
+    return Outcome(problem("Runtime.ExitError", text), "Unhandled", "", 0.0)
 
 
 def _fresh(sandbox: Sandbox) -> bool:

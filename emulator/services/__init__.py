@@ -6,7 +6,7 @@ from emulator.services import budgets, clocked_rules, events, keys, logs, networ
 
 def install(context: Context) -> None:
     """Fill them in this process."""
-    events.install()
+    events.install(context)
     clocked_rules.install(context)
     keys.install(context)
     budgets.install()

@@ -60,7 +60,7 @@ class Schedules:
             "detail": {},
         }
         for target in list(rule.targets):
-            events.deliver(rule.name, target, event)
+            events.deliver(self._context, rule.name, target, event)
 
 
 def _following(expression: str, after: datetime, created: datetime) -> datetime | None:

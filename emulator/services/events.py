@@ -39,7 +39,7 @@ def emit(
         log.exception("the event %s of %s could not be sent", detail_type, source)
 
 
-def install() -> None:
+def install(context: Context) -> None:
     """Deliver to the targets that moto cannot."""
     by_moto = original(Rule, "send_to_targets")
 
@@ -62,7 +62,7 @@ def install() -> None:
                 log.exception("rule %s: a target could not be reached", self.name)
         for target in targets:
             if target not in theirs:
-                deliver(self.name, target, original_event)
+                deliver(context, self.name, target, original_event)
 
     replace(Rule, "send_to_targets", send_to_targets)
     _refuse_sources_of_aws()
@@ -122,11 +122,12 @@ def payload(target: Mapping[str, Any], event: Mapping[str, Any]) -> str:
     return json.dumps(body, default=str)
 
 
-def deliver(rule: str, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
+def deliver(context: Context, rule: str, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
     """Send in a thread: PutEvents answers before targets are called."""
-    threading.Thread(
-        target=_deliver, args=(rule, target, _stamped(event)), name=f"event {rule}", daemon=True
-    ).start()
+    for _ in range(2 if context.faults.twice(rule) else 1):
+        threading.Thread(
+            target=_deliver, args=(rule, target, _stamped(event)), name=f"event {rule}", daemon=True
+        ).start()
 
 
 def _stamped(event: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
+from emulator.refusals import RefusalError
 from emulator.services.patching import original, replace
 
 CODE = "NotImplemented"
@@ -26,14 +26,11 @@ def install() -> None:
 def _refused(response: Any, problem: str) -> Any:
     message = f"The emulator does not do {response.service_name}:{response._get_action()}"
     text = f"{message}: {problem}" if problem and "has not been implemented" not in problem else f"{message}."
-    # moto finds the service of an error, and so its protocol, by the module of its class.
-    kind = type(
-        "NotImplementedException", (ServiceException,), {"code": CODE, "__module__": _module(response)}
-    )
-    status, headers, body = response.serialized(ActionResult(kind(CODE, text)))
+    return error(response, CODE, text)
+
+
+def error(response: Any, code: str, message: str) -> Any:
+    """Status, headers and body of an error, in the protocol of the service that moto's `response` belongs to."""
+    status, headers, body = response.serialized(ActionResult(RefusalError(code, message)))
     headers, body = response._enrich_response(headers, body)
     return status, headers, body
-
-
-def _module(response: Any) -> str:
-    return f"moto.{type(response).__module__.split('.')[1]}.exceptions"

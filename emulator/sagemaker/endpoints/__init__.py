@@ -17,10 +17,12 @@ from emulator.sagemaker.endpoints.runner import Runner
 from emulator.sagemaker.seam import backend, client, serve
 
 log = logging.getLogger("emulator.endpoints")
+_runner: Runner | None = None
 
 
 def install(context: Context) -> None:
     """Serve the actions of endpoint configs and endpoints, and start the runner."""
+    global _runner
     plane = HttpDataPlane(context.endpoint_url)
 
     def tell(values: Mapping[str, Any]) -> None:
@@ -34,12 +36,13 @@ def install(context: Context) -> None:
         backend(context).endpoints.pop(endpoint.name, None)
         autoscaling.forget_endpoint(endpoint.name)
 
-    runner = Runner(
+    _runner = runner = Runner(
         clock=context.clock,
         settings=context.settings,
         launcher=ProcessLauncher(context, plane),
         plane=plane,
         alarm_state=_alarm_state,
+        closed_zones=context.faults.closed_zones,
         changed=_announce,
         deleted=deleted,
     )
@@ -59,6 +62,16 @@ def install(context: Context) -> None:
         delete_endpoint=endpoints.delete,
     )
     runner.start()
+
+
+def find(name: str) -> Endpoint | None:
+    """An endpoint by its name."""
+    return None if _runner is None else _runner.endpoints.get(name)
+
+
+def every() -> list[Endpoint]:
+    """All endpoints."""
+    return [] if _runner is None else list(_runner.endpoints.values())
 
 
 def _alarm_state(name: str) -> str | None:

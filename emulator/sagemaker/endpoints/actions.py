@@ -215,9 +215,11 @@ class Endpoints:
             (table.SHADOW, "ShadowProductionVariants"),
         ):
             for spec in config.get(key) or ():
-                image = models.container(spec["ModelName"]).image
+                container = models.container(spec["ModelName"])
+                image = container.image
                 weight = weights.get(spec["VariantName"], float(spec["InitialVariantWeight"]))
                 fleet = Fleet(endpoint, config["EndpointConfigName"], spec, kind, weight)
+                fleet.package = container.package
                 fleet.images = [{"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": now}]
                 fleets.append(fleet)
         return fleets

@@ -50,6 +50,15 @@ class HttpDataPlane:
         """Tell it the settings."""
         self._call("PUT", "settings", values)
 
+    def faults(self, faults: list[dict[str, Any]]) -> None:
+        """Tell it the faults that concern it."""
+        self._call("PUT", "faults", faults)
+
+    def fault_counts(self) -> dict[str, tuple[int, int]]:
+        """By fault: how many invocations or captures it looked at, and how many it struck."""
+        counts = self._call("GET", "status", None)["faults"]
+        return {name: (int(seen), int(struck)) for name, (seen, struck) in counts.items()}
+
     def _call(self, method: str, path: str, body: Any, timeout: float = 10) -> Any:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
         try:

@@ -84,6 +84,7 @@ class Endpoint:
                     config=fleet.config,
                     kind="shadow" if fleet.kind == table.SHADOW else "production",
                     weight=fleet.weight,
+                    package=fleet.package,
                     instances=tuple(
                         table.Instance(id=i.id, port=i.port, zone=i.zone) for i in fleet.ready()[:traffic]
                     ),

@@ -2,6 +2,7 @@
 
 import uuid
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +26,8 @@ class Fleet:
     instances: list[Instance] = field(default_factory=list)
     served: bool = False
     """Whether the wanted number was reached once: from then on a failed start is tried again."""
+    package: str | None = None
+    """ARN of the model package that its model is made from."""
     images: list[dict[str, Any]] = field(default_factory=list)
     """DeployedImages of DescribeEndpoint."""
     failed: str | None = None
@@ -46,8 +49,20 @@ class Fleet:
         """Whether every instance is gone."""
         return not self.instances
 
-    def reconcile(self, wanted: int, now: datetime, delay: float, launcher: Launcher) -> list[Instance]:
-        """Start what is missing; return the instances to take out of traffic and then to stop."""
+    def reconcile(
+        self,
+        wanted: int,
+        now: datetime,
+        delay: float,
+        launcher: Launcher,
+        closed: Collection[str] = (),
+    ) -> list[Instance]:
+        """Start what is missing; return the instances to take out of traffic and then to stop.
+
+        Args:
+            delay: seconds until a new instance has its machine.
+            closed: zones that get no new instance while another is left.
+        """
         leaving = []
         for instance in list(self.instances):
             process = instance.process
@@ -69,7 +84,7 @@ class Fleet:
             self.failed = None
         if self.failed is None or self.served:
             for _ in range(wanted - len(self.live())):
-                instance = self._instance(now, delay)
+                instance = self._instance(now, delay, closed)
                 self.instances.append(instance)
                 launcher.start(instance)
         return leaving
@@ -81,15 +96,16 @@ class Fleet:
         order = enumerate(live)
         return max(order, key=lambda pair: (pair[1].state is State.STARTING, zones[pair[1].zone], pair[0]))[1]
 
-    def _instance(self, now: datetime, delay: float) -> Instance:
+    def _instance(self, now: datetime, delay: float, closed: Collection[str]) -> Instance:
         taken = Counter(i.zone for i in self.live())
+        zones = [zone for zone in ZONES if zone not in closed] or list(ZONES)
         return Instance(
             id=f"i-{uuid.uuid4().hex[:17]}",
             endpoint=self.endpoint,
             config=self.config,
             variant=self.variant,
             model=self.spec["ModelName"],
-            zone=min(ZONES, key=lambda zone: (taken[zone], zone)),
+            zone=min(zones, key=lambda zone: (taken[zone], zone)),
             ready_at=now + timedelta(seconds=delay),
             startup_seconds=float(
                 self.spec.get("ContainerStartupHealthCheckTimeoutInSeconds") or STARTUP_SECONDS

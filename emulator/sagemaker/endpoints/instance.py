@@ -20,7 +20,7 @@ class State(StrEnum):
     FAILED = "failed"
     """It never came into service."""
     DEAD = "dead"
-    """It was in service and its process ended by itself."""
+    """Its process ended by itself."""
     DRAINING = "draining"
     GONE = "gone"
 
@@ -54,6 +54,12 @@ class Instance:
         with self._lock:
             if self.state is State.STARTING:
                 self.state = state
+
+    def died(self) -> None:
+        """It is gone without a word. One that was starting has not failed: nobody is to be blamed for it."""
+        with self._lock:
+            if self.state in (State.STARTING, State.IN_SERVICE):
+                self.state = State.DEAD
 
     def give_up(self) -> None:
         """It gets no new request from now on."""

@@ -50,8 +50,7 @@ class ProcessLauncher:
 
     def _start(self, instance: Instance) -> None:
         try:
-            faults = self._context.settings["faults"]
-            if instance.zone in faults.get("zones_without_capacity", ()):
+            if instance.zone in self._context.faults.closed_zones(instance.endpoint):
                 raise StartError(
                     f"Unable to provision requested ML compute capacity in {instance.zone} due to "
                     "InsufficientInstanceCapacity error."

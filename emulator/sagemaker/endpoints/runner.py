@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from emulator.sagemaker.endpoints.dataplane import DataPlane
@@ -31,11 +31,13 @@ class Runner:
         launcher: Launcher,
         plane: DataPlane,
         alarm_state: AlarmState,
+        closed_zones: Callable[[str], Collection[str]],
         changed: Callable[[Endpoint], None],
         deleted: Callable[[Endpoint], None],
     ) -> None:
         """
         Args:
+            closed_zones: by the name of an endpoint, the zones that it may not use.
             changed: called after an endpoint's status changed.
             deleted: called when an endpoint is gone.
         """
@@ -45,6 +47,7 @@ class Runner:
         self._launcher = launcher
         self._plane = plane
         self._alarm_state = alarm_state
+        self._closed_zones = closed_zones
         self._changed = changed
         self._deleted = deleted
         self._routes: dict[str, dict[str, Any]] = {}
@@ -144,9 +147,10 @@ class Runner:
     def _reconcile(self, endpoint: Endpoint) -> list[Instance]:
         delay = float(self._settings["provisioning_delay_seconds"])
         now = self._clock.now()
+        closed = self._closed_zones(endpoint.name)
         leaving: list[Instance] = []
         for fleet, count, _ in endpoint.wanted():
-            leaving += fleet.reconcile(count, now, delay, self._launcher)
+            leaving += fleet.reconcile(count, now, delay, self._launcher, closed)
         return leaving
 
     def _route(self, endpoint: Endpoint) -> None:

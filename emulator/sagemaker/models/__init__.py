@@ -15,11 +15,13 @@ _models: Models | None = None
 
 @dataclass(frozen=True)
 class Container:
-    """What runs on an instance: the image, where its model lies (None if it has none), its environment."""
+    """What runs on an instance: the image, where its model lies (None if it has none), its environment, and the ARN
+    of the model package that says so, if one does."""
 
     image: str
     model_data_url: str | None
     environment: Mapping[str, str]
+    package: str | None = None
 
 
 def install(context: Context) -> None:
@@ -49,4 +51,5 @@ def container(model_name: str) -> Container:
         image=resolved["Image"],
         model_data_url=resolved.get("ModelDataUrl") or source.get("S3Uri"),
         environment=dict(resolved.get("Environment") or {}),
+        package=resolved.get("ModelPackageName"),
     )

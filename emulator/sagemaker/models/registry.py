@@ -98,9 +98,10 @@ class Models:
         package = given.get("ModelPackageName")
         if not package:
             return given
-        base = self._packages.find(package).fields["InferenceSpecification"]["Containers"][0]
+        found = self._packages.find(package)
+        base = found.fields["InferenceSpecification"]["Containers"][0]
         environment = {**(base.get("Environment") or {}), **(given.get("Environment") or {})}
-        return {**base, **given, "Environment": environment}
+        return {**base, **given, "ModelPackageName": found.arn, "Environment": environment}
 
     def _check_package(self, container: Mapping[str, Any]) -> None:
         name = container.get("ModelPackageName")

@@ -90,12 +90,14 @@ class Case:
         self.settings = Settings({"provisioning_delay_seconds": 10.0})
         self.alarms: dict[str, str] = {"high": "OK"}
         self.events: list[str] = []
+        self.closed: set[str] = set()
         self.runner = Runner(
             clock=self.clock,
             settings=self.settings,
             launcher=self.machines,
             plane=self.plane,
             alarm_state=self.alarms.get,
+            closed_zones=lambda _: self.closed,
             changed=lambda endpoint: self.events.append(endpoint.status),
             deleted=lambda endpoint: self.events.append("gone"),
         )
@@ -171,6 +173,30 @@ def test_instances_spread_over_the_zones_and_the_dead_are_replaced() -> None:
     case.until(lambda: len(case.plane.serving("one")) == 4)
     assert case.clock.now() - began >= timedelta(seconds=8)
     assert case.machines.started[-1].zone == dead.zone
+
+
+def test_a_closed_zone_gets_no_instance_while_another_is_left() -> None:
+    case = Case()
+    case.closed = {"us-east-1a"}
+    for dead in case.machines.started[:3]:
+        dead.died()
+    case.tick()
+    assert sorted(instance.zone[-1] for instance in case.machines.started[4:]) == ["b", "b", "c"]
+    case.closed = {"us-east-1a", "us-east-1b", "us-east-1c"}
+    case.machines.started[4].died()
+    case.tick()
+    # It is asked for, and its launcher says that there is no capacity.
+    assert len(case.machines.started) == 8
+
+
+def test_an_instance_that_dies_as_it_starts_turns_no_deployment_back() -> None:
+    case = Case()
+    case.deploy("two", 4, {})
+    case.tick()
+    case.machines.started[-1].died()
+    case.until(lambda: case.endpoint.status == "InService")
+    assert case.endpoint.config["EndpointConfigName"] == "two"
+    assert case.endpoint.failure is None
 
 
 def test_a_canary_goes_through_its_two_steps() -> None:
