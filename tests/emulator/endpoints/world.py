@@ -78,6 +78,17 @@ ROLE = tiny_image.ROLE
 CAPTURES = "captures"
 
 
+def put_settings(emulator: Emulator, **settings: Any) -> None:
+    """Change an emulator's settings."""
+    request = urllib.request.Request(
+        f"{emulator.endpoint_url}/_sluice/settings",
+        data=json.dumps(settings).encode(),
+        method="PUT",
+        headers={"Content-Type": "application/json"},
+    )
+    urllib.request.urlopen(request).close()
+
+
 class World:
     """An emulator with an image and a bucket in it."""
 
@@ -91,13 +102,7 @@ class World:
 
     def set(self, **settings: Any) -> None:
         """Change the emulator's settings."""
-        request = urllib.request.Request(
-            f"{self.emulator.endpoint_url}/_sluice/settings",
-            data=json.dumps(settings).encode(),
-            method="PUT",
-            headers={"Content-Type": "application/json"},
-        )
-        urllib.request.urlopen(request).close()
+        put_settings(self.emulator, **settings)
 
     def model(self, way: str) -> str:
         """A model that behaves in a way; made once."""

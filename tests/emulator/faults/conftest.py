@@ -1,9 +1,6 @@
 """Faults in an emulator of this process, and in a running one."""
 
 import json
-import os
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -14,7 +11,6 @@ import pytest
 from werkzeug.test import Client
 
 from emulator import faults
-from sluice import paths
 from tests.emulator import inprocess
 from tests.emulator.conftest import Emulator
 from tests.emulator.endpoints.world import World
@@ -82,18 +78,6 @@ class Running:
         with urllib.request.urlopen(request) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
-
-    def command(self, *arguments: str, environment: str = "local") -> tuple[int, Any]:
-        """`sluice --json fault …`: its exit code and its answer."""
-        done = subprocess.run(
-            [sys.executable, "-m", "sluice.cli", "--json", "fault", *arguments],
-            cwd=paths.ROOT,
-            env={**os.environ, "SLUICE_LOCAL": str(self.emulator.local), "SLUICE_ENVIRONMENT": environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
 
 
 @pytest.fixture
