@@ -66,6 +66,11 @@ class Running:
     def end(self, fault: Mapping[str, Any]) -> dict[str, Any]:
         return self._ask("DELETE", f"/{fault['fault']}")
 
+    def seen(self, fault: Mapping[str, Any]) -> int:
+        """How many calls a fault has looked at."""
+        listed = self._ask("GET", "")["faults"]
+        return next(int(each["seen"]) for each in listed if each["fault"] == fault["fault"])
+
     def end_all(self) -> None:
         self._ask("DELETE", "")
 

@@ -5,23 +5,41 @@ import json
 import os
 import signal
 import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
 
 from tests.emulator import tiny_image
 from tests.emulator.conftest import Emulator, emulator
 from tests.emulator.endpoints.world import World
+from tests.emulator.faults.conftest import Running
 from tests.endpoints.rollout.samples import ALARMS
 from tests.endpoints.rollout.test_rollout_pulumi import Engine, engine
 
 __all__ = ["emulator", "engine"]
 
 
-def kill_while(engine: Engine, world: World, status: str, **wanted: Any) -> None:
-    """Begin an update, and kill the engine's whole session as soon as the endpoint is in a status."""
+UP = ("up", "--yes", "--skip-preview")
+
+
+def kill_while(
+    engine: Engine,
+    world: World,
+    status: str,
+    command: Sequence[str] = UP,
+    meanwhile: Callable[[], None] = lambda: None,
+    **wanted: Any,
+) -> None:
+    """Begin a run, and kill the engine's whole session as soon as the endpoint is in a status, which `meanwhile` may
+    bring about."""
     told = {"alarms": list(ALARMS), "model": "good", "stage": "live", "release": "r1", **wanted}
     process = subprocess.Popen(
-        ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
+        ["pulumi", *command, "--non-interactive"],
         cwd=engine.program,
         env={**engine.variables, "WANTED": json.dumps(told)},
         stdout=subprocess.DEVNULL,
@@ -29,7 +47,8 @@ def kill_while(engine: Engine, world: World, status: str, **wanted: Any) -> None
         start_new_session=True,
     )
     try:
-        tiny_image.until(lambda: world.describe("e")["EndpointStatus"] == status, 60)
+        meanwhile()
+        tiny_image.until(lambda: status_of(world) == status, 60)
     finally:
         for pid in [process.pid, *_session(process.pid)]:
             with contextlib.suppress(ProcessLookupError):
@@ -54,7 +73,16 @@ def _session(leader: int) -> list[int]:
     return found
 
 
-def test_killed_it_goes_on_or_refuses(engine: Engine, emulator: Emulator, tmp_path: Path) -> None:
+def status_of(world: World) -> str | None:
+    try:
+        return str(world.describe("e")["EndpointStatus"])
+    except ClientError:
+        return None
+
+
+@pytest.fixture
+def world(emulator: Emulator, tmp_path: Path) -> Iterator[World]:
+    """Models and alarms, and no endpoint yet."""
     world = World(emulator, tmp_path / "image")
     cloudwatch = emulator.client("cloudwatch")
     for way in ("good", "better", "bad"):
@@ -71,6 +99,16 @@ def test_killed_it_goes_on_or_refuses(engine: Engine, emulator: Emulator, tmp_pa
             ComparisonOperator="GreaterThanOrEqualToThreshold",
             TreatMissingData="notBreaching",
         )
+    yield world
+    world.set(provisioning_delay_seconds=0.2)
+    if status_of(world) is not None:
+        world.delete("e")
+    for name in _configs(world):
+        world.sagemaker.delete_endpoint_config(EndpointConfigName=name)
+
+
+def test_killed_it_goes_on_or_refuses(engine: Engine, world: World) -> None:
+    cloudwatch = world.emulator.client("cloudwatch")
     engine.up()
     better = {"model": "better", "stage": "canary", "release": "r2"}
     kill_while(engine, world, "Updating", **better)
@@ -101,6 +139,56 @@ def test_killed_it_goes_on_or_refuses(engine: Engine, emulator: Emulator, tmp_pa
     same = engine("preview", "--refresh", "--expect-no-changes", **better)
     assert same.returncode == 0, same.stdout + same.stderr
     assert world.describe("e")["LastModifiedTime"] == before
+
+
+def test_killed_while_it_creates_turns_back_or_deletes(engine: Engine, world: World) -> None:
+    running, alarms = Running(world.emulator), world.emulator.client("cloudwatch")
+    world.set(provisioning_delay_seconds=4.0)
+    kill_while(engine, world, "Creating")
+    world.set(provisioning_delay_seconds=0.2)
+    engine.up()
+    live = world.describe("e")["EndpointConfigName"]
+    assert status_of(world) == "InService" and _configs(world) == [live]
+
+    # Requests in flight hold a fleet that has to go, so that each status lasts until they are answered.
+    with ThreadPoolExecutor(24) as pool:
+        asked: list[Future[Any]] = []
+
+        def hold() -> None:
+            fault = running.inject("model", endpoint="e", slow=8000)
+            asked.extend(pool.submit(world.invoke, "e") for _ in range(24))
+            tiny_image.until(lambda: running.seen(fault) == 24)
+
+        def turn_back() -> None:
+            tiny_image.until(lambda: status_of(world) == "Updating")
+            tiny_image.until(lambda: world.invoke("e")["About"]["way"] == "bad")
+            hold()
+            alarms.set_alarm_state(AlarmName=ALARMS[0], StateValue="ALARM", StateReason="errors")
+
+        bad = {"model": "bad", "stage": "canary", "release": "r2"}
+        kill_while(engine, world, "RollingBack", meanwhile=turn_back, **bad)
+        assert world.settled("e")["EndpointConfigName"] == live
+        # SageMaker lets a fleet finish what it began.
+        assert Counter(each.result()["About"]["way"] for each in asked).keys() == {"good", "bad"}
+        alarms.set_alarm_state(AlarmName=ALARMS[0], StateValue="OK", StateReason="over")
+        running.end_all()
+        again = engine(*UP, **bad)
+        said = again.stdout + again.stderr
+        assert again.returncode != 0 and "interrupted here, ended back" in said
+        engine.up()
+        same = engine("preview", "--refresh", "--expect-no-changes")
+        assert same.returncode == 0, same.stdout + same.stderr
+        assert world.describe("e")["EndpointConfigName"] == live
+
+        asked.clear()
+        hold()
+        kill_while(engine, world, "Deleting", command=("destroy", "--yes", "--skip-preview"))
+        assert {each.result()["About"]["way"] for each in asked} == {"good"}
+    running.end_all()
+    tiny_image.until(lambda: status_of(world) is None)
+    done = engine("destroy", "--yes", "--skip-preview")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert _configs(world) == []
 
 
 def _configs(world: World) -> list[str]:
