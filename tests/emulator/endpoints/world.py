@@ -17,6 +17,7 @@ import json, os, sys, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 WAY = os.environ.get("WAY", "good")
+GATE = "the gate"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -35,7 +36,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self):
-        self.answer(503 if WAY == "never" else 200, b"")
+        closed = WAY == "never" or (WAY == "gated" and not os.path.exists(GATE))
+        self.answer(503 if closed else 200, b"")
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -96,7 +98,10 @@ class World:
         self.emulator = emulator
         self.sagemaker = emulator.client("sagemaker")
         self.runtime = emulator.client("sagemaker-runtime", read_timeout=90)
-        self.image = tiny_image.push(emulator, folder, {"serving.py": SERVER}, ("python", "serving.py"))
+        self.gate = folder / "gate"
+        """A server that behaves as `gated` is ready once this file is there."""
+        source = SERVER.replace("the gate", str(self.gate))
+        self.image = tiny_image.push(emulator, folder, {"serving.py": source}, ("python", "serving.py"))
         emulator.client("s3").create_bucket(Bucket=CAPTURES)
         self.set(provisioning_delay_seconds=0.2)
 

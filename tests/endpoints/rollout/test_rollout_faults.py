@@ -86,11 +86,16 @@ def test_a_fleet_that_never_answers_is_rolled_back_and_said_so(stack: Stack) -> 
 
 
 def test_an_operator_s_update_in_flight_is_waited_for_and_corrected(stack: Stack) -> None:
-    stack.world.config("by-hand", way="other")
-    stack.world.set(provisioning_delay_seconds=3.0)
+    stack.world.config("by-hand", way="gated")
     stack.world.sagemaker.update_endpoint(EndpointName="e", EndpointConfigName="by-hand")
-    stack.log = Log()
+
+    def go_on(message: str) -> None:
+        if "waiting for what is under way" in message:
+            stack.world.gate.touch()
+
+    stack.log = Log(react=go_on)
     stack.up(model="better", stage="canary", release="f4")
+    stack.log.react = None
     assert any("waiting for what is under way" in line for line in stack.log.said)
     assert live(stack) == "better"
 
