@@ -20,14 +20,14 @@ up: install ## The whole loop on this machine: emulator, infrastructure, trainin
 down: ## Stop everything that `make up` started
 	@if [ -x $(BIN)/sluice ]; then $(BIN)/sluice down; else echo "Nothing is running: there is no .local/venv."; fi
 
-test: install ## All tests, the fast ones first, with the time of each part
-	@tools/test
+test: install ## All tests, the end-to-end loop beside the fast ones, with the time of each part
+	@$(BIN)/python tools/run_tests.py
 
 test-fast: install ## The tests that need no emulator of their own running the whole loop
-	@tools/test fast
+	@$(BIN)/python tools/run_tests.py fast
 
 test-e2e: install ## The end-to-end loop alone
-	@tools/test e2e
+	@$(BIN)/python tools/run_tests.py e2e
 
 check: install ## Format, lint, types, and whether the built definitions are fresh
 	@tools/check
