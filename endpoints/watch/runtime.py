@@ -27,6 +27,8 @@ def serve(handle: Handler, api: str | None = None) -> None:
             if gone.code == 410:  # no event will come any more
                 return
             raise
+        except (ConnectionError, urllib.error.URLError):  # nor if the API itself is gone
+            return
         try:
             kind, said = "response", handle(json.loads(body))
         except Exception as error:  # noqa: BLE001 - Lambda is told, and decides about trying again
