@@ -197,7 +197,7 @@ class World:
             }
             return bool(seen["verdict"] == verdict and says in seen["reason"])
 
-        wait(reached, f"the opinion {verdict} {says}", every=2)
+        wait(reached, f"the opinion {verdict} {says}", every=4)
 
     def assert_report(self, uri: str, version: str, outcome: str) -> Any:
         """The judge's report of a version, at the place that the release file names: signed, and saying so."""
