@@ -37,7 +37,7 @@ class Emulator:
 
     def client(self, service: str, **config: Any) -> Any:
         """A boto3 client that goes to this emulator and does not repeat calls. It is made once."""
-        key = (service, *sorted(config.items()))
+        key = (service, repr(sorted(config.items())))
         if key not in self._clients:
             self._clients[key] = SESSION.client(
                 service,
