@@ -18,8 +18,8 @@ from types import FrameType
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".local/test"
 QUIET_SECONDS = 60.0
-ENDING_SECONDS = 60.0
-"""What an interrupted part may take to end what it has started."""
+ENDING_SECONDS = 150.0
+"""What an interrupted part may take to end what it has started: platforms, with what they do under way."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,9 @@ def main(arguments: Sequence[str], lanes: Lanes = LANES, logs: Path = LOGS) -> i
     try:
         ended = _run({name: list(lanes[name]) for name in arguments or lanes}, running, logs, interrupted)
     finally:
-        _end(list(running.values()))
+        if running:
+            say("ending what runs; once more, and it is killed")
+        _end(list(running.values()), interrupted)
     if interrupted():
         say("interrupted")
         return 130
@@ -117,7 +119,7 @@ def main(arguments: Sequence[str], lanes: Lanes = LANES, logs: Path = LOGS) -> i
 
 
 def _run(
-    waiting: Mapping[str, list[Part]], running: dict[str, Run], logs: Path, interrupted: Callable[[], bool]
+    waiting: Mapping[str, list[Part]], running: dict[str, Run], logs: Path, interrupted: Callable[[], int]
 ) -> list[Run]:
     """Run all that waits, and say how it goes; the parts that ended."""
     ended: list[tuple[Run, str]] = []
@@ -149,8 +151,8 @@ def _run(
     return [run for run, _ in ended]
 
 
-def _on_signals() -> Callable[[], bool]:
-    """Whether somebody wants this to end."""
+def _on_signals() -> Callable[[], int]:
+    """How often somebody has asked for this to end."""
     seen: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:
@@ -158,17 +160,19 @@ def _on_signals() -> Callable[[], bool]:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, note)
-    return lambda: bool(seen)
+    return lambda: len(seen)
 
 
-def _end(runs: Sequence[Run]) -> None:
-    """Interrupt what runs, as Ctrl-C would, and wait for it; kill what does not end."""
+def _end(runs: Sequence[Run], interrupted: Callable[[], int]) -> None:
+    """Interrupt what runs, as Ctrl-C would, and wait for it; kill what does not end, or at once when asked again."""
     for run in runs:
         run.signal(signal.SIGINT)
     deadline = time.monotonic() + ENDING_SECONDS
+    while any(run.process.poll() is None for run in runs):
+        if interrupted() > 1 or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
     for run in runs:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            run.process.wait(max(0.0, deadline - time.monotonic()))
         run.signal(signal.SIGKILL)
         run.process.wait()
 

@@ -4,8 +4,10 @@ The copy is a git repository, so that "nothing in the checkout changes" can be a
 its code. Only the Python environments of images are shared with the checkout: they are found by their lock's hash.
 """
 
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -353,9 +355,12 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below the ports that Linux gives to connections: one of those could be taken by the time it is used."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _parents() -> Mapping[int, int]:
