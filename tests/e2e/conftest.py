@@ -4,12 +4,8 @@ minutes; run a file as a whole, with -x."""
 from collections.abc import Iterator
 
 import pytest
-from xdist.workermanage import NodeManager
 
 from tests.e2e.world import World
-
-# When the tests are interrupted, xdist kills its workers after ten seconds; to take a platform down takes longer.
-NodeManager.EXIT_TIMEOUT = 120
 
 
 @pytest.fixture(scope="module")

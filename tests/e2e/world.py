@@ -300,7 +300,9 @@ class World:
             # Serving processes and jobs have an environment like a container's.
             ours = ours or variables.get("SLUICE_OPT_ML", "").startswith(f"{self.local}/")
             if ours and processes.identity(pid) is not None:
-                found[pid] = (Path("/proc") / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                with contextlib.suppress(OSError):  # it has ended meanwhile
+                    command = (Path("/proc") / str(pid) / "cmdline").read_bytes()
+                    found[pid] = command.replace(b"\0", b" ").decode()
         return found
 
     def kill(self, running: Running, *, tree: bool) -> None:
@@ -316,10 +318,13 @@ class World:
         running.process.wait(timeout=10)
 
     def end(self) -> None:
-        """Leave nothing behind, whatever happened."""
-        self.sluice("down")
-        for pid in self.alive():
-            os.kill(pid, signal.SIGKILL)
+        """Leave nothing behind, whatever happened; and at once, for xdist lets an interrupted worker live for a few
+        seconds only."""
+        while alive := self.alive():
+            for pid in alive:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.1)
 
 
 def wait(condition: Callable[[], object], what: str, every: float = 0.1, seconds: float = PATIENCE) -> None:
