@@ -1,5 +1,7 @@
 """The same rollouts against the emulator: real serving processes, real alarms, the system's clock."""
 
+import contextlib
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -131,10 +133,35 @@ def test_an_abort_rolls_back_fails_names_the_alarm_and_is_refused(stack: Stack) 
     arn = stack.state["endpointArn"]
     tags = {tag["Key"]: tag["Value"] for tag in stack.world.sagemaker.list_tags(ResourceArn=arn)["Tags"]}
     assert tags[marks.REFUSED].endswith(" r3")
-    # The alarm clears by itself, and until then the next release waits.
-    cloudwatch.set_alarm_state(AlarmName=ALARMS[1], StateValue="ALARM", StateReason="operator")
-    stack.up(model="third", stage="canary", release="r4")
-    assert any(f"waiting for {ALARMS[1]} to leave ALARM" in message for message in stack.log.said)
+    # An alarm that rings is waited for; once nobody sets it any more it clears by itself.
+    waited = f"waiting for {ALARMS[1]} to leave ALARM"
+    with ringing(stack, ALARMS[1], waited):
+        stack.up(model="third", stage="canary", release="r4")
+    assert any(waited in message for message in stack.log.said)
+
+
+@contextlib.contextmanager
+def ringing(stack: Stack, alarm: str, until: str) -> Iterator[None]:
+    """The alarm is set again and again, until the rollout says so."""
+    cloudwatch, heard = stack.world.emulator.client("cloudwatch"), threading.Event()
+
+    def ring() -> None:
+        cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="operator")
+
+    def again() -> None:
+        while not heard.wait(0.2):
+            ring()
+
+    ring()
+    thread = threading.Thread(target=again)
+    stack.log = Log(react=lambda message: heard.set() if until in message else None)
+    thread.start()
+    try:
+        yield
+    finally:
+        heard.set()
+        thread.join()
+        stack.log.react = None
 
 
 def test_another_instance_type_under_autoscaling(stack: Stack) -> None:
