@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.e2e.patched import patched_image_goes_live
 from tests.e2e.reading import version
 from tests.e2e.world import ENDPOINT, World
 
@@ -145,12 +146,17 @@ def test_the_next_good_version_is_not_poisoned_by_the_old_alarm(platform: World)
     world.assert_every_request_was_counted()
 
 
+def test_a_patched_image_of_the_same_model_goes_live_at_once(platform: World) -> None:
+    patched_image_goes_live(platform)
+    assert platform.release()["champion"]["version"] == "1.1"
+
+
 def test_a_version_that_is_wrong_in_one_slice_is_stopped_in_shadow_by_its_name(platform: World) -> None:
     """The champion's model, whose calibrated scores of one airport are too high by one in log-odds."""
     world = platform
     register_with_server(
         world,
-        "1.1",
+        "1.2",
         "",
         '        odds = np.log(scores / (1 - scores)) + (columns["origin"] == "JFK")\n'
         "        scores = 1 / (1 + np.exp(-odds))\n",
@@ -167,7 +173,7 @@ def test_a_version_that_is_wrong_in_one_slice_is_stopped_in_shadow_by_its_name(p
     assert "of origin=JFK" in steps[-1]["why"]
     assert "origin=EWR" not in steps[-1]["why"] and "origin=LGA" not in steps[-1]["why"]
     release = world.release()
-    assert release["champion"]["version"] == "1.0" and release["challenger"] is None
+    assert release["champion"]["version"] == "1.1" and release["challenger"] is None
     assert release["rejected"][-1] == world.packages()[-1]["ModelPackageArn"]
     told = world.sluice("release", "report", "flights").ok()
     assert told["verdict"] == "fail"
