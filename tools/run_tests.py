@@ -77,16 +77,15 @@ class Run:
         return self.log.read_text(encoding="utf-8", errors="replace").strip() or "(it said nothing)"
 
     @property
-    def progress(self) -> str:
-        """How far it is, as pytest says at the end of each full line."""
-        shares = [line.rpartition("[")[2] for line in self.text.splitlines() if line.endswith("%]")]
-        return f"{shares[-1].strip(' ]') if shares else '0%'} after {self.seconds} s"
+    def results(self) -> str:
+        """A letter for each test that has ended, as pytest writes them: F or E if it failed."""
+        lines = (line.partition(" ")[0] for line in self.text.splitlines())
+        return "".join(line for line in lines if set(line) <= set(".sxXFE"))
 
     @property
-    def any_failed(self) -> bool:
-        """Whether a test has failed so far: pytest has written a letter for each that ended."""
-        letters = (line.partition(" ")[0] for line in self.text.splitlines())
-        return any(set(line) <= set(".sxXFE") and {"F", "E"} & set(line) for line in letters)
+    def progress(self) -> str:
+        """How far it is."""
+        return f"{len(self.results)} tests in {self.seconds} s"
 
     def signal(self, number: int) -> None:
         """To pytest and its workers. What a test has started outside of their session, the test ends."""
@@ -139,7 +138,7 @@ def _run(
                 ended.append((run, f"== {run.part.name}: {verdict} {run.seconds} s"))
                 say(f"\n{run.text}\n{ended[-1][1]}\n")
                 spoke = time.monotonic()
-            elif not run.failing and run.any_failed:
+            elif not run.failing and {"F", "E"} & set(run.results):
                 run.failing = True
                 say(f"== {run.part.name}: a test FAILED; {run.log} says more when the part ends")
         if running and time.monotonic() - spoke > QUIET_SECONDS:
