@@ -52,8 +52,8 @@ class Engine:
 
 @pytest.fixture
 def engine(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    if cli.find() is None:
-        pytest.skip("no Pulumi CLI is built yet")
+    if cli.find() is None and shutil.which("go") is None:
+        pytest.skip("neither a Pulumi CLI nor Go is installed")
     program = tmp_path / "program"
     shutil.copytree(HERE / "program", program)
     plugin = paths.ROOT / "endpoints" / "rollout"
