@@ -136,7 +136,9 @@ class Rules(Frozen):
     def weight_in_slice(self, check: str) -> float:
         """The part of alpha of a check of one slice."""
         deciding = [name for name in self.sliced if self.margin(name, sliced=True).role != "reported"]
-        return self.weight_of("slices") / (len(self.slices) * len(deciding)) if check in deciding else 0.0
+        if check not in deciding or not self.slices:
+            return 0.0
+        return self.weight_of("slices") / (len(self.slices) * len(deciding))
 
     def margin(self, check: str, sliced: bool = False) -> Margin:
         """The margin of a check, wider in a slice and of what is live; of one that makes no sense here with the role

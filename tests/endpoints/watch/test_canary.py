@@ -99,6 +99,7 @@ def test_looks_of_any_length_weigh_the_same(canary: World) -> None:
 
 
 def test_latency_is_measured_by_what_the_champion_was_before(canary: World) -> None:
+    canary.no_slack()
     for place in range(20):
         period(canary, -10 * place - 5, old=(50, 0), new=(0, 0))
     for place in range(6):

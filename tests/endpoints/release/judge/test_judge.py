@@ -19,7 +19,7 @@ from endpoints.release.judge import (
     update,
     verdict,
 )
-from endpoints.release.judge.rules import WEIGHTS
+from endpoints.release.judge.rules import WEIGHTS, Stage
 from sluice.errors import SluiceError
 from tests.endpoints.release.judge.worlds import BEGIN, REFERENCE, RULES, look
 from workloads.contract import Margin, Workload
@@ -305,6 +305,13 @@ def test_alpha_is_split_whole() -> None:
         for comparable in (True, False):
             rules = Rules(stage=stage, weights=weights, comparable=comparable)
             assert sum(rules.weight_of(check) for check in weights) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("stage", WEIGHTS)
+def test_a_workload_without_slices_is_judged_as_a_whole(stage: Stage) -> None:
+    rules = Rules(stage=stage, weights=dict(WEIGHTS[stage]))
+    state = update(start(rules), look(0, np.random.default_rng(1), rules=rules), rules)
+    assert verdict(state, rules).slices == ()
 
 
 def test_the_rules_of_a_workload() -> None:
