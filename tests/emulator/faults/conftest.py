@@ -1,8 +1,5 @@
 """Faults in an emulator of this process, and in a running one."""
 
-import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ from emulator import faults
 from tests.emulator import inprocess
 from tests.emulator.conftest import Emulator
 from tests.emulator.endpoints.world import World
+from tests.emulator.faults.running import Running
 
 
 class InProcess:
@@ -45,44 +43,6 @@ def here(tmp_path: Path) -> Iterator[InProcess]:
         faults.install(world.context)
         yield InProcess(world)
         world.context.faults.end_all()
-
-
-class Running:
-    """A running emulator, and the command."""
-
-    def __init__(self, emulator: Emulator) -> None:
-        self.emulator = emulator
-
-    def inject(self, kind: str, **what: Any) -> dict[str, Any]:
-        return self._ask("POST", "", {"kind": kind, **what})
-
-    def refused(self, kind: str, **what: Any) -> str:
-        """Why it is refused."""
-        with pytest.raises(urllib.error.HTTPError) as error:
-            self.inject(kind, **what)
-        assert error.value.code == 400
-        return str(json.load(error.value)["error"])
-
-    def end(self, fault: Mapping[str, Any]) -> dict[str, Any]:
-        return self._ask("DELETE", f"/{fault['fault']}")
-
-    def seen(self, fault: Mapping[str, Any]) -> int:
-        """How many calls a fault has looked at."""
-        listed = self._ask("GET", "")["faults"]
-        return next(int(each["seen"]) for each in listed if each["fault"] == fault["fault"])
-
-    def end_all(self) -> None:
-        self._ask("DELETE", "")
-
-    def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        request = urllib.request.Request(
-            f"{self.emulator.endpoint_url}/_sluice/faults{path}",
-            data=None if body is None else json.dumps(body).encode(),
-            method=method,
-        )
-        with urllib.request.urlopen(request) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from tests.emulator.faults.conftest import InProcess, Running
+from tests.emulator.faults.conftest import InProcess
+from tests.emulator.faults.running import Running
 
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 

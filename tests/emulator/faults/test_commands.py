@@ -13,7 +13,7 @@ import pytest
 
 from sluice import cli, output, paths
 from tests.emulator.endpoints.world import World
-from tests.emulator.faults.conftest import Running
+from tests.emulator.faults.running import Running
 
 LABELS = ("labels", "flights", "--late", "60")
 FAULTS = EntryPoint("faults", "emulator.faults.commands:register", cli.GROUP)

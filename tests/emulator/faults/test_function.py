@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from tests.emulator.conftest import Emulator
 from tests.emulator.endpoints.world import put_settings
-from tests.emulator.faults.conftest import Running
+from tests.emulator.faults.running import Running
 from tests.emulator.functions.conftest import World
 from tests.emulator.tiny_image import until
 

@@ -4,14 +4,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.emulator import tiny_image
 from tests.emulator.endpoints.world import Load, World
-from tests.emulator.faults.conftest import Running
+from tests.emulator.faults.running import Running
 
 CANARY = {
     "BlueGreenUpdatePolicy": {
@@ -159,24 +158,24 @@ def test_a_zone_lost_while_a_fleet_starts_does_not_turn_its_deployment_back(
     world: World, running: Running
 ) -> None:
     world.endpoint("begun", world.config("begun-1"))
-    world.set(provisioning_delay_seconds=2.0)
+    # Long enough that none of the new fleet is in service when the zone goes.
+    world.set(provisioning_delay_seconds=8.0)
+    before = homes(running)
     world.sagemaker.update_endpoint(
         EndpointName="begun", EndpointConfigName=world.config("begun-2", way="better", count=3)
     )
-    dead = tiny_image.until(lambda: starting(running))
+    tiny_image.until(lambda: len(homes(running) - before) == 3)
+    (dead,) = running.inject("zone", zone="us-east-1c", endpoint="begun")["instances"]
     world.set(provisioning_delay_seconds=0.2)
-    assert {each["zone"] for each in dead} == {"us-east-1c"}
+    assert (dead["zone"], dead["config"]) == ("us-east-1c", "begun-2")
     assert world.settled("begun")["EndpointConfigName"] == "begun-2"
     assert {world.invoke("begun")["About"]["way"] for _ in range(10)} == {"better"}
     world.delete("begun")
 
 
-def starting(running: Running) -> list[dict[str, Any]]:
-    """Lose the third zone until that has hit an instance of the fleet that starts; only that one has one there."""
-    fault = running.inject("zone", zone="us-east-1c", endpoint="begun")
-    if not fault["instances"]:
-        running.end(fault)
-    return list(fault["instances"])
+def homes(running: Running) -> set[str]:
+    """The instances that there are, by the folders that their launcher makes."""
+    return {each.name for each in (running.emulator.root / "instances").iterdir()}
 
 
 def test_a_slow_model_answers_late_and_says_so_in_its_latency(world: World, running: Running) -> None:

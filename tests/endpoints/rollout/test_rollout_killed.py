@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from tests.emulator import tiny_image
 from tests.emulator.conftest import Emulator, emulator
 from tests.emulator.endpoints.world import World
-from tests.emulator.faults.conftest import Running
+from tests.emulator.faults.running import Running
 from tests.endpoints.rollout.samples import ALARMS
 from tests.endpoints.rollout.test_rollout_pulumi import Engine, engine
 
