@@ -9,18 +9,27 @@ import numpy.typing as npt
 from bench.judging.traffic import Arms
 from endpoints.release.judge import betting, shares
 from endpoints.release.judge.rules import Rules
+from endpoints.release.judge.state import MOST_SLOW
 
 Floats = npt.NDArray[np.float64]
 
 
-def share_log_e(two: Floats, one: Floats, n_two: Floats, n_one: Floats, test: shares.Test) -> Floats:
-    """Log e-value after each look, as `shares.add` and `shares.log_e`."""
+def share_log_e(
+    two: Floats, one: Floats, n_two: Floats, n_one: Floats, test: shares.Test, most: float = np.inf
+) -> Floats:
+    """Log e-value after each look, as `shares.add` and `shares.log_e`.
+
+    Args:
+        most: events that one look counts for at most.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         r = n_two / (n_two + n_one)
     known = (r > 0) & (r < 1)
     r = np.where(known, r, 0.5)
     events = np.where(known, two + one, 0.0)
     hits = np.where(known, two, 0.0)
+    part = np.minimum(1.0, most / np.maximum(events, 1e-9))
+    events, hits = events * part, hits * part
     base = 1 - r + r * test.null
     logs = [
         np.cumsum(hits * step - events * np.log((1 - r + r * ratio) / base), axis=1)
@@ -58,7 +67,9 @@ def counted(arms: Arms, rules: Rules) -> dict[str, Floats]:
     worse = shares.worse(rules.margin("errors").tolerated)
     slow = shares.worse(rules.margin("latency").tolerated)
     latency = [
-        share_log_e(arms.exceeded_two[..., q], arms.exceeded_one[..., q], arms.n_two, arms.n_one, slow)
+        share_log_e(
+            arms.exceeded_two[..., q], arms.exceeded_one[..., q], arms.n_two, arms.n_one, slow, MOST_SLOW
+        )
         for q in range(3)
     ]
     return {

@@ -1,6 +1,7 @@
 """The tour types commands; here they are answered by a script of what a machine would say."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
         "import json, pathlib, signal, sys, time\n"
         "def end(*_): sys.exit(0)\n"
         "signal.signal(signal.SIGTERM, end)\n"
-        "pathlib.Path(sys.argv[-1]).write_text(json.dumps({'sent': 7, 'failed': 0}))\n"
+        "draft = pathlib.Path(sys.argv[-1] + '.draft')\n"
+        "draft.write_text(json.dumps({'sent': 7, 'failed': 0}))\n"
+        "draft.rename(sys.argv[-1])\n"
         "time.sleep(60)\n"
     )
     monkeypatch.setattr(tour, "_command", lambda *arguments: [tour.sys.executable, str(sender), *arguments])
@@ -75,7 +78,7 @@ def wait_for_the_sender(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> No
     def ask(*arguments: str) -> dict[str, Any]:
         if arguments[:2] == ("release", "run"):
             while not summary.exists():
-                tour.time.sleep(0.01)
+                time.sleep(0.01)
         return original(*arguments)
 
     monkeypatch.setattr(tour, "_ask", ask)
