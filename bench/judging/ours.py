@@ -17,19 +17,15 @@ Floats = npt.NDArray[np.float64]
 def share_log_e(
     two: Floats, one: Floats, n_two: Floats, n_one: Floats, test: shares.Test, most: float = np.inf
 ) -> Floats:
-    """Log e-value after each look, as `shares.add` and `shares.log_e`.
-
-    Args:
-        most: events that one look counts for at most.
-    """
+    """Log e-value after each look, as `shares.add` and `shares.log_e`; of the events of a look `most` count."""
+    part = np.minimum(1.0, most / np.maximum(two + one, 1e-9))
+    two, one = two * part, one * part
     with np.errstate(invalid="ignore", divide="ignore"):
         r = n_two / (n_two + n_one)
     known = (r > 0) & (r < 1)
     r = np.where(known, r, 0.5)
     events = np.where(known, two + one, 0.0)
     hits = np.where(known, two, 0.0)
-    part = np.minimum(1.0, most / np.maximum(events, 1e-9))
-    events, hits = events * part, hits * part
     base = 1 - r + r * test.null
     logs = [
         np.cumsum(hits * step - events * np.log((1 - r + r * ratio) / base), axis=1)
