@@ -53,7 +53,9 @@ def test_a_version_that_fails_in_canary_is_turned_back_while_another_workload_de
     register_with_server(
         world,
         "0.1",
-        '        if (columns["departed_at"] >= np.datetime64("2013-05-01")).any():\n'
+        # Warm-up asks with a moment of its own.
+        '        moments = columns["departed_at"]\n'
+        '        if ((moments >= np.datetime64("2013-05-01")) & (moments < np.datetime64("2013-06-01"))).any():\n'
         '            raise ValueError("made to fail")\n',
     )
     second = world.start("up", "--no-tour", "--workload", SECOND, name="second")
