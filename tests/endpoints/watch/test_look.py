@@ -221,7 +221,6 @@ def test_labels_that_do_not_come_are_told(world: World) -> None:
 
 
 def test_metrics_count_each_minute_once_and_latency_from_the_reference_on(world: World) -> None:
-    world.no_slack()
     world.put(FIRST)
     for minute in range(6):
         for variant, errors, slow in (("AllTraffic", 0, 1_000), ("Shadow", 3, 105_000)):
