@@ -226,6 +226,8 @@ def judge_statements(at: PlatformOutputs, workload: str, endpoint: str, function
         *capture.write("State", f"{workload}/judge/"),
         *data.read("Labels", f"{workload}/labels/"),
         *audit.write("Reports", f"{workload}/"),
+        # What is live is judged by the report that its release file names, of that very version.
+        audit.read_versions("Reports", f"{workload}/"),
         grants.Key(at.evidence_signing_key_arn, at.region).sign("Reports"),
         allow(
             "SeeTheEndpoint",

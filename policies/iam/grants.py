@@ -59,6 +59,10 @@ class Bucket:
             self.key.use(f"{sid}Write", "s3"),
         ]
 
+    def read_versions(self, sid: str, *prefixes: str) -> Statement:
+        """Get what a version was, which S3 asks a right of its own for; beside `read` or `write`."""
+        return allow(f"{sid}Versions", ["s3:GetObjectVersion"], self._objects(prefixes))
+
     def _objects(self, prefixes: tuple[str, ...]) -> list[str]:
         return [f"arn:aws:s3:::{self.name}/{prefix}*" for prefix in prefixes]
 
