@@ -176,7 +176,10 @@ def register_again(world: World, number: str) -> None:
         InferenceSpecification={
             **newest["InferenceSpecification"],
             "Containers": [
-                {key: container[key] for key in ("Image", "ModelDataUrl", "Environment")}
+                {
+                    **{key: container[key] for key in ("Image", "ModelDataUrl")},
+                    "Environment": {**container["Environment"], "SLUICE_VERSION": number},
+                }
                 for container in newest["InferenceSpecification"]["Containers"]
             ],
         },

@@ -246,7 +246,12 @@ def register_with_server(world: World, version: str, before: str, after: str = "
         CustomerMetadataProperties=properties,
         InferenceSpecification={
             "Containers": [
-                {key: container[key] for key in ("ModelDataUrl", "Environment")} | {"Image": image}
+                {
+                    "Image": image,
+                    "ModelDataUrl": container["ModelDataUrl"],
+                    # The archive still says the version that it was made for.
+                    "Environment": {**container["Environment"], "SLUICE_VERSION": version},
+                }
             ],
             **{key: value for key, value in specification.items() if key != "Containers"},
         },
