@@ -29,6 +29,11 @@ class Package(Frozen):
     evaluation: str = ""
 
     @property
+    def patches(self) -> str | None:
+        """The package whose model this one has in another image; None of one that was trained."""
+        return self.properties.get("patches")
+
+    @property
     def image_digest(self) -> str:
         """`sha256:…` of the image that the package pins."""
         return self.image.rpartition("@")[2]

@@ -31,12 +31,14 @@ class Facts(Frozen):
     Attributes:
         packages: models of the registry that are not rejected there.
         serving: the endpoint; None where it was not looked at.
+        patched: what the champion patches, where it is a patched image of another package.
         opinion: of the challenger in shadow, or without one of what is live; None where it was not asked for.
     """
 
     packages: tuple[Candidate, ...]
     serving: Serving
     opinion: Opinion | None = None
+    patched: str | None = None
 
 
 class Rules(Frozen):
@@ -130,7 +132,7 @@ def next_step(release: ReleaseFile, facts: Facts, rules: Rules, now: datetime) -
     if not deployed(release, seen):
         return Deploy(_difference(release, seen))
     if challenger is None:
-        step = _first_of(waiting(release, facts.packages), rules)
+        step = _first_of(waiting(release, facts.packages, facts.patched), rules)
         # What is newer may be the cure, so it is not held up.
         return _late(release, facts.opinion) or step if isinstance(step, Wait) else step
     return _shadow(release, facts.opinion, rules, now)
@@ -147,11 +149,17 @@ def deployed(release: ReleaseFile, seen: Serving) -> bool:
     return well and (seen.production, seen.shadow) == (wanted.production.package, shadow)
 
 
-def waiting(release: ReleaseFile, packages: tuple[Candidate, ...]) -> list[Candidate]:
-    """The packages that were not tried yet, newer than the champion, the newest first."""
+def waiting(
+    release: ReleaseFile, packages: tuple[Candidate, ...], patched: str | None = None
+) -> list[Candidate]:
+    """The packages that were not tried yet, newer than the champion's model, the newest first.
+
+    Args:
+        patched: the package that the champion's model comes from, where only its image is newer.
+    """
     tried = {*release.history, *release.rejected, *release.withdrawn}
     tried |= {entry.package for entry in (release.champion, release.challenger) if entry is not None}
-    floor = 0 if release.champion is None else number(release.champion.package)
+    floor = 0 if release.champion is None else number(patched or release.champion.package)
     new = [each for each in packages if each.package not in tried and number(each.package) > floor]
     return sorted(new, key=lambda each: number(each.package), reverse=True)
 

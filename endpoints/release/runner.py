@@ -41,7 +41,12 @@ def facts(target: Target, release: ReleaseFile, think: Think = opinion) -> Facts
         packages=tuple(
             Candidate(package=each.arn, version=each.version, approved=each.approval == "Approved")
             for each in found
-            if each.kind == "model" and each.approval != "Rejected"
+            # A patched image has a lane of its own: `sluice release patch`.
+            if each.kind == "model" and each.approval != "Rejected" and not each.patches
+        ),
+        patched=next(
+            (each.patches for each in found if release.champion and each.arn == release.champion.package),
+            None,
         ),
         serving=seen,
         opinion=think(target, release) if asked else None,

@@ -30,7 +30,9 @@ def test_a_models_container_is_its_packages_with_its_own_environment_on_top(tabl
     tables.model_packages[ARN] = Record(ARN, {"InferenceSpecification": {"Containers": [base]}})
     own = {"ModelPackageName": ARN, "Environment": {"B": "2"}}
     tables._models["of-package"] = Record("arn", {"PrimaryContainer": own})
-    assert models.container("of-package") == models.Container("image", "s3://b/m", {"A": "1", "B": "2"})
+    assert models.container("of-package") == models.Container(
+        "image", "s3://b/m", {"A": "1", "B": "2"}, package=ARN
+    )
 
 
 def test_a_model_of_an_uncompressed_source_is_found(tables: Any) -> None:

@@ -129,6 +129,33 @@ TABLE: list[tuple[str, ReleaseFile, Facts, Rules, datetime, Step]] = [
         Wait("nothing is on trial, and there is no new version", idle=True),
     ),
     (
+        "what is newer than the model of a patched champion waits for no newer number",
+        release(7, history=(2,)),
+        Facts(packages=candidates(2, 5), serving=serves(7), patched=arn(2)),
+        rules(),
+        NOON,
+        Propose(arn(5), "1.5"),
+    ),
+    (
+        "a late loss is proposed to be taken back",
+        LIVE,
+        Facts(packages=candidates(1, 2), serving=serves(2), opinion=FAIL),
+        rules(),
+        NOON,
+        Ask(
+            "1.2 is live and does not keep what it promised: it disagrees. Go back: "
+            "`sluice release rollback --why …`; or let a newer version take its place"
+        ),
+    ),
+    (
+        "a newer one may be the cure of a late loss",
+        LIVE,
+        Facts(packages=candidates(2, 3), serving=serves(2), opinion=FAIL),
+        rules(),
+        NOON,
+        Propose(arn(3), "1.3"),
+    ),
+    (
         "a newer one waits while one is on trial",
         SHADOW,
         Facts(packages=candidates(2, 3, 4), serving=serves(2, 3), opinion=UNDECIDED),
