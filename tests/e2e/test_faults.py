@@ -39,10 +39,11 @@ def test_a_release_through_faults_goes_live_when_they_are_over_and_not_before(pl
     fault(world, "events", "--duplicate")
     fault(world, "api", "--throttle", "0.2", "--service", "sagemaker")
     fault(world, "labels", "flights", "--missing", "0.5")
-    lost = fault(world, "captures", ENDPOINT, "--lose", "0.1", "--variant", "Shadow")
     traffic = world.start("replay", "flights", "--from", "2013-04-15", "--rate", "40", name="replay")
     flow = world.start("release", "run", "flights", "--until-idle", name="flow")
     try:
+        flow.until(lambda: "ShadowProductionVariants" in world.live(), "the shadow")
+        lost = fault(world, "captures", ENDPOINT, "--lose", "0.15", "--variant", "Shadow")
         flow.until(
             lambda: "of production's rows joined with the shadow's" in reason(world), "missing captures"
         )
