@@ -43,7 +43,7 @@ LANES: Lanes = {
         Part("emulator", ("-n", "2", "--dist", "loadscope", *PATCHING), nice=5),
     ),
     # A file is a platform of its own, which mostly waits: for a canary, for evidence, for a roll-back.
-    "e2e": (Part("end-to-end loop", ("-x", "-n", "3", "--dist", "loadfile", "tests/e2e")),),
+    "e2e": (Part("end-to-end loop", ("-x", "-n", "4", "--dist", "loadfile", "tests/e2e")),),
 }
 
 

@@ -40,7 +40,7 @@ def test_a_release_through_faults_goes_live_when_they_are_over_and_not_before(pl
     fault(world, "events", "--duplicate")
     fault(world, "api", "--throttle", "0.2", "--service", "sagemaker")
     fault(world, "labels", "flights", "--missing", "0.5")
-    traffic = world.start("replay", "flights", "--from", "2013-04-15", "--rate", "40", name="replay")
+    traffic = world.start("replay", "flights", "--from", "2013-04-15", "--rate", "25", name="replay")
     flow = world.start("release", "run", "flights", "--until-idle", name="flow")
     try:
         flow.until(lambda: shadowed(world), "the shadow")
@@ -100,7 +100,7 @@ def test_a_canary_that_gets_slow_is_turned_back_by_its_latency(platform: World) 
     world = platform
     register_again(world, "1.1")
     traffic = world.start(
-        "replay", "flights", "--from", "2013-04-25", "--rate", "40", "--no-land", name="slow"
+        "replay", "flights", "--from", "2013-04-25", "--rate", "25", "--no-land", name="slow"
     )
     flow = world.start("release", "run", "flights", "--until-idle", name="flow")
     try:

@@ -60,7 +60,7 @@ def test_a_version_that_fails_in_canary_is_turned_back_while_another_workload_de
     )
     second = world.start("up", "--no-tour", "--workload", SECOND, name="second")
     april = world.start(
-        "replay", "flights", "--from", "2013-04-15", "--rate", "40", "--no-land", name="april"
+        "replay", "flights", "--from", "2013-04-15", "--rate", "25", "--no-land", name="april"
     )
     may = None
     try:
@@ -131,7 +131,7 @@ def test_the_next_good_version_is_not_poisoned_by_the_old_alarm(platform: World)
     made = trained["version"]
     assert made == "1.0"
     traffic = world.start(
-        "replay", "flights", "--from", "2013-04-15", "--rate", "40", "--no-land", name="replay"
+        "replay", "flights", "--from", "2013-04-15", "--rate", "25", "--no-land", name="replay"
     )
     try:
         done = world.sluice("release", "run", "flights", "--until-idle").ok()
@@ -164,7 +164,7 @@ def test_a_version_that_is_wrong_in_one_slice_is_stopped_in_shadow_by_its_name(p
         "        scores = 1 / (1 + np.exp(-odds))\n",
     )
     traffic = world.start(
-        "replay", "flights", "--from", "2013-05-08", "--rate", "40", "--no-land", name="replay"
+        "replay", "flights", "--from", "2013-05-08", "--rate", "25", "--no-land", name="replay"
     )
     try:
         done = world.sluice("release", "run", "flights", "--until-idle").ok()
@@ -177,7 +177,7 @@ def test_a_version_that_is_wrong_in_one_slice_is_stopped_in_shadow_by_its_name(p
     release = world.release()
     assert release["champion"]["version"] == "1.1" and release["challenger"] is None
     assert release["rejected"][-1] == world.packages()[-1]["ModelPackageArn"]
-    told = world.sluice("release", "report", "flights").ok()
+    told = world.sluice("release", "report", "flights", "--stage", "shadow", "--version", "1.2").ok()
     assert told["verdict"] == "fail"
     assert summary["failed"] == 0, "nobody sees what a shadow answers"
     world.sent += summary["sent"]
