@@ -16,6 +16,10 @@ from sluice.errors import SluiceError
 from sluice.locks import exclusive
 
 LOCAL = "local"
+LEFT = """a change that was not committed
+
+By: unknown
+Why: its command was killed, or the file was edited"""
 
 Step = Callable[[ReleaseFile], ReleaseFile]
 
@@ -61,6 +65,10 @@ class Store:
             The release after the step.
         """
         with exclusive(paths.local() / "run" / "releases.lock"):
+            if self.own and self.path(workload).exists():
+                self._make()
+                # Else it would be told as a part of this change, by whoever makes this one.
+                self._commit(workload, f"{workload}: {LEFT}")
             before = self.read(workload)
             after = step(before)
             if self.own:

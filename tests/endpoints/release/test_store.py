@@ -1,4 +1,5 @@
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from endpoints.release.file import ReleaseFile
 from sluice.errors import SluiceError
 
 ONE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/flights/1"
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 def first(release: ReleaseFile) -> ReleaseFile:
@@ -65,12 +67,24 @@ def test_a_refused_step_changes_nothing(local: store.Store) -> None:
     assert len(local.log("flights")) == 1
 
 
-def test_a_change_that_was_killed_before_its_commit_is_in_the_next(local: store.Store) -> None:
+@pytest.mark.parametrize("again", [True, False], ids=["the same step again", "another step"])
+def test_a_change_that_was_killed_before_its_commit_is_a_commit_of_its_own(
+    local: store.Store, again: bool
+) -> None:
     local.change("flights", first, "first", "ada", "start")
     path = local.path("flights")
     path.write_text(path.read_text().replace("'0'", "'0.1'"))
-    local.change("flights", lambda release: release, "go on", "ada", "after a crash")
+
+    def step(release: ReleaseFile) -> ReleaseFile:
+        return release if again else transitions.hold(release, "bob", "an incident", NOON)
+
+    local.change("flights", step, "go on", "bob", "after a crash")
     assert git(local.repository, "status", "--porcelain") == ""
+    said = git(local.repository, "log", "--reverse", "--format=%s, %b").replace("\n", " ")
+    assert said.startswith(
+        "flights: first, By: ada Why: start  flights: a change that was not committed, By: unknown"
+    )
+    assert ("bob" in said) == (not again)
 
 
 def test_elsewhere_the_file_is_in_the_checkout_and_nothing_is_committed_unasked(
