@@ -29,7 +29,7 @@ def rollback(target: Target, why: str, to: str | None = None) -> ReleaseFile:
         to: a version, a number in the registry, or an ARN; None is the champion before this one.
 
     Raises:
-        SluiceError: if there is none, or the registry does not know it any more.
+        SluiceError: if there is none, or the registry does not know it any more, or has taken its approval back.
     """
     release, sagemaker = target.read(), target.clients["sagemaker"]
     if not release.history:
@@ -47,6 +47,8 @@ def rollback(target: Target, why: str, to: str | None = None) -> ReleaseFile:
             )
     else:
         back = registry.find(target.workload.name, to, found)
+    # Before the file says so: it would ask for what is never deployed, and the way to another one would be gone.
+    operations.refuse_unapproved(target, back)
     refuse_undoing(target.cloud, target.endpoint, target.workload.name, back.arn)
     return operations.step(
         target,

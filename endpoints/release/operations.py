@@ -21,7 +21,7 @@ def initialise(target: Target, wanted: str | None, why: str) -> ReleaseFile:
     known = registry.packages(target.workload.name, target.clients["sagemaker"])
     choice = known if wanted else [package for package in known if package.kind == "incumbent"]
     package = registry.find(target.workload.name, wanted, choice)
-    _approved(target, package)
+    refuse_unapproved(target, package)
     return step(
         target,
         lambda release: transitions.initialise(release, package.arn, package.version),
@@ -45,7 +45,7 @@ def propose(target: Target, wanted: str | None, why: str) -> ReleaseFile:
         # One that waits for a person does not hold up an older one; alone, it says what it waits for.
         known = [package for package in known if package.approval == "Approved"] or known
     package = registry.find(target.workload.name, wanted, known)
-    _approved(target, package)
+    refuse_unapproved(target, package)
     return step(
         target,
         lambda release: transitions.propose(release, package.arn, package.version, target.clock.now()),
@@ -212,7 +212,11 @@ def _whole_glass(target: Target, release: ReleaseFile) -> None:
         refuse_undoing(target.cloud, target.endpoint, target.workload.name, release.champion.package)
 
 
-def _approved(target: Target, package: registry.Package) -> None:
+def refuse_unapproved(target: Target, package: registry.Package) -> None:
+    """
+    Raises:
+        SluiceError: unless the registry has approved the package.
+    """
     if package.approval != "Approved":
         raise SluiceError(
             f"{short(package.arn)} (version {package.version}) is not approved, it is {package.approval}",

@@ -245,3 +245,14 @@ def test_the_history_says_it_where_git_works_and_the_command_goes_on_where_it_do
     monkeypatch.setenv("PATH", "/nonexistent")
     problem = back.remember(world.target, broken, "1.0")
     assert problem is not None and "git cannot be run" in problem
+
+
+def test_no_rollback_to_what_the_registry_approves_no_more(world: Simulation) -> None:
+    world.package(2, "1.0", "Rejected")
+    before = world.target.read()
+    with pytest.raises(SluiceError, match=r"flights/2 \(version 1\.0\) is not approved, it is Rejected"):
+        back.rollback(world.target, "it is bad")
+    # Else the file would ask for what is never deployed.
+    assert world.target.read() == before
+    release = back.rollback(world.target, "it is bad", "0")
+    assert release.champion is not None and release.champion.version == "0"
