@@ -123,8 +123,9 @@ class Endpoints:
             before = {
                 f.variant: endpoint.counts[f.variant] for f in endpoint.blue if f.kind == table.PRODUCTION
             }
-            endpoint.pending, endpoint.green_counts = config, counts
-            endpoint.green = self._fleets(endpoint.name, config, weights, now)
+            # Refused where a model is gone; only then is anything changed.
+            green = self._fleets(endpoint.name, config, weights, now)
+            endpoint.pending, endpoint.green_counts, endpoint.green = config, counts, green
             endpoint.deployment_config = dict(deployment or {})
             endpoint.last_deployment_config = deployment
             steps = policy.plan(endpoint.deployment_config, before, production)
