@@ -52,6 +52,9 @@ class Watch:
         read = Answers(self._clients["s3"], self._workload, memory.subject, self._rules, self._limits)
         memory = read.read(memory, until, halves, seen)
         batch = answers.batch(memory, self._rules, seen, until)
+        # What is lost shows before its window is over; a backlog of captures is no loss.
+        late = min(until, memory.behind or until) - self._limits.lag
+        batch = batch.model_copy(update={"overdue": halves.overdue(late, memory.began)})
         memory, periods = self._metrics(self._beside(memory), now)
         memory, labelled = self._labels(memory, seen, unlabelled, now, until)
         state = memory.judge

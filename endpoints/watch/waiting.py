@@ -100,6 +100,14 @@ class Halves:
                 left -= _size(side.requests[serial])
                 yield production, side.drop(serial)
 
+    def overdue(self, before: datetime, began: datetime | None) -> int:
+        """Rows of production that have waited since before a moment; none of before mirroring began."""
+        return sum(
+            len(each.record.answers or ())
+            for each in self._sides[True].requests.values()
+            if began is not None and began < each.record.moment < before
+        )
+
     def dump(self) -> dict[str, Any]:
         """As JSON."""
         return {

@@ -65,6 +65,7 @@ class Batch(Frozen):
     Attributes:
         since, until: the time that it covers.
         production_rows, joined_rows: rows that production answered, and those whose shadow answer was found.
+        overdue: rows of production that at the end of the look wait for it for longer than it takes; no sum over looks.
         slices: by name of `Rules.slices`; others are ignored.
     """
 
@@ -74,6 +75,7 @@ class Batch(Frozen):
     challenger: Arm = Arm()
     production_rows: int = 0
     joined_rows: int = 0
+    overdue: int = 0
     paired: Paired = Paired()
     slices: dict[str, Paired] = {}
 
@@ -87,6 +89,7 @@ class Batch(Frozen):
             challenger=add_arms(self.challenger, other.challenger),
             production_rows=self.production_rows + other.production_rows,
             joined_rows=self.joined_rows + other.joined_rows,
+            overdue=max(self.overdue, other.overdue),
             paired=add_paired(self.paired, other.paired),
             slices={
                 name: add_paired(self.slices.get(name, Paired()), other.slices.get(name, Paired()))

@@ -64,12 +64,20 @@ class State(Frozen):
     looks: int = 0
     production_rows: int = 0
     joined_rows: int = 0
+    overdue: int = 0
     champion: Arm = Arm()
     challenger: Arm = Arm()
     ledgers: dict[str, Ledger] = {}
     paired: Paired = Paired()
     slices: dict[str, Paired] = {}
     peak: Peak | None = None
+
+    @property
+    def join_rate(self) -> float | None:
+        """Of the rows that production answered, those whose shadow answer was found; one that is overdue is missing
+        until it comes. None of nothing."""
+        rows = self.production_rows + self.overdue
+        return self.joined_rows / rows if rows else None
 
     def add(self, batch: Batch, rules: Rules) -> Self:
         """The sums with one more look; `update` also keeps the peak."""
@@ -81,6 +89,7 @@ class State(Frozen):
                 "looks": self.looks + 1,
                 "production_rows": self.production_rows + batch.production_rows,
                 "joined_rows": self.joined_rows + batch.joined_rows,
+                "overdue": batch.overdue,
                 "champion": add_arms(self.champion, batch.champion),
                 "challenger": add_arms(self.challenger, batch.challenger),
                 "ledgers": _ledgers(self.ledgers, batch, rules),

@@ -121,7 +121,7 @@ def verdict(state: State, rules: Rules) -> Verdict:
         ),
         checks=tuple(check for check in found if check.slice is None),
         slices=tuple(check for check in found if check.slice is not None),
-        join_rate=state.joined_rows / state.production_rows if state.production_rows else None,
+        join_rate=state.join_rate,
         pairs=int(state.paired.units),
         labels=int(state.paired.labelled),
         looks=state.looks,
@@ -215,7 +215,7 @@ def _needs(state: State, rules: Rules, found: list[Check], elapsed: float) -> li
             pace = state.paired.units / elapsed if elapsed else 0.0
             seconds = missing / pace if pace else None
             needs.append(_Need(says=f"{missing:,} more pairs{_in(seconds)}", seconds=seconds))
-        rate = state.joined_rows / state.production_rows if state.production_rows else None
+        rate = state.join_rate
         if rate is None or rate < rules.minimum_join_rate:
             shown = "nothing" if rate is None else f"{100 * rate:.1f} %"
             wanted = f"{100 * rules.minimum_join_rate:.1f} %"

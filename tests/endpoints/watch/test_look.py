@@ -341,3 +341,20 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_limits_have_defaults_of_aws() -> None:
     assert Limits().lag == timedelta(minutes=5)
+
+
+def test_what_is_lost_shows_in_the_joined_rows_before_its_window_is_over(world: World) -> None:
+    """A shadow that loses a part of its captures would else pass as one that loses none."""
+    world.put(FIRST)
+    lost = many(40, 10)
+    world.write("AllTraffic", [each.exchange("1.0", each.scores, each.id) for each in lost])
+    world.put(many(60, 60))
+    on_their_way = world.look(22).memory
+    assert on_their_way.judge.overdue == 0
+    memory = world.look(100).memory
+    assert (memory.tally.unmatched, memory.judge.overdue) == (0, 40)
+    assert memory.judge.join_rate == pytest.approx(memory.judge.joined_rows / (memory.judge.joined_rows + 40))
+    assert any("of production's rows joined" in need for need in memory.says.needs)
+    world.write("Shadow", [each.exchange("1.1", each.scores, each.id) for each in lost])
+    found = world.look(200).memory
+    assert (found.judge.overdue, found.judge.join_rate) == (0, 1.0)
