@@ -43,19 +43,22 @@ def test_a_release_through_faults_goes_live_when_they_are_over_and_not_before(pl
     traffic = world.start("replay", "flights", "--from", "2013-04-15", "--rate", "25", name="replay")
     flow = world.start("release", "run", "flights", "--until-idle", name="flow")
     try:
-        flow.until(lambda: shadowed(world), "the shadow")
+        flow.until(lambda: shadowed(world), "the shadow", every=1)
         lost = fault(world, "captures", ENDPOINT, "--lose", "0.15", "--variant", "Shadow")
+        # Each question is a process of its own.
         flow.until(
-            lambda: "of production's rows joined with the shadow's" in reason(world), "missing captures"
+            lambda: "of production's rows joined with the shadow's" in reason(world),
+            "missing captures",
+            every=5,
         )
-        flow.until(lambda: "more pairs" not in reason(world), "enough pairs")
+        flow.until(lambda: "more pairs" not in reason(world), "enough pairs", every=5)
         fault(world, "instance", ENDPOINT, "--variant", "Shadow")
         out = fault(world, "function", JUDGE)
-        flow.until(lambda: alarm(world, HEARTBEAT) == "ALARM", "the alarm of a judge who is out")
+        flow.until(lambda: alarm(world, HEARTBEAT) == "ALARM", "the alarm of a judge who is out", every=1)
         assert world.release()["challenger"]["stage"] == "shadow", "nothing passes while captures are missing"
         world.sluice("fault", "end", out).ok()
         world.sluice("fault", "end", lost).ok()
-        flow.until(lambda: alarm(world, HEARTBEAT) == "OK", "the judge's return")
+        flow.until(lambda: alarm(world, HEARTBEAT) == "OK", "the judge's return", every=1)
         done = flow.wait().ok()
     finally:
         ended = traffic.stop()

@@ -76,14 +76,14 @@ class Running:
         self.process.wait(timeout=PATIENCE)
         return Done(self.process.returncode, self._out.read_text(encoding="utf-8"), self.said)
 
-    def until(self, condition: Callable[[], object], what: str) -> None:
+    def until(self, condition: Callable[[], object], what: str, every: float = 0.1) -> None:
         """Wait for the condition while it runs."""
 
         def alive() -> object:
             assert self.process.poll() is None, f"ended before {what}:\n{self.said}"
             return condition()
 
-        wait(alive, what)
+        wait(alive, what, every)
 
     def stop(self) -> Done:
         """End it in order, by SIGTERM."""

@@ -75,7 +75,7 @@ def in_one_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_whatever_happens_to_a_release() -> None:
-    run_state_machine_as_test(ReleaseMachine, settings=settings(SETTINGS, max_examples=100))
+    run_state_machine_as_test(ReleaseMachine, settings=settings(SETTINGS, max_examples=80))
 
 
 def test_whatever_happens_to_a_release_that_git_keeps() -> None:
