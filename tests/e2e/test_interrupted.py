@@ -120,7 +120,7 @@ def test_up_goes_on_where_the_killed_one_was(world: World) -> None:
     [variant] = world.live()["ProductionVariants"]
 
     def left() -> list[str]:
-        """What runs besides the emulator, the judge, and one server for each instance; a fleet may still be draining."""
+        """What runs besides emulator, judge, and one server for each instance; a fleet may still be draining."""
         work = {pid: command for pid, command in world.alive().items() if "-m emulator" not in command}
         # Lambda keeps what a schedule and an event have called at once warm for a while.
         judges = [pid for pid, command in work.items() if "-m endpoints.watch" in command]
