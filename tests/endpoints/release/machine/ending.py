@@ -1,14 +1,42 @@
 """Where a world comes to rest once nothing befalls it any more."""
 
+from pathlib import Path
 from typing import Any
 
+from hypothesis import note
+
+from endpoints.plan import plan
 from endpoints.release import back, runner
 from endpoints.release.flow import Ask, Deploy, Wait
 from endpoints.rollout.glass import glass_of
+from endpoints.rollout.marks import REFUSED
 from tests.endpoints.release.machine.trouble import NONE, Trouble
 from tests.endpoints.release.machine.world import ENDPOINT, World
 
 STEPS = 40
+
+
+def the_same_end(world: World, folders: tuple[Path, Path], kill: int) -> None:
+    """Let two copies of a world come to rest, one of them killed once on the way.
+
+    Args:
+        folders: of the copies.
+        kill: at which thousandth of all that the other one does.
+
+    Raises:
+        AssertionError: if they do not end the same, or the endpoint is not what the file says where it can be.
+    """
+    one, other = (world.copy(folder) for folder in folders)
+    done, moments = rest(one)
+    note(f"ending without a kill: {done}")
+    ended = end(one)
+    note(str(ended))
+    release, wanted = one.read(), plan(one.read())
+    refused = wanted is not None and one.tags().get(REFUSED, "").endswith(wanted.release)
+    if release.hold is None and not one.undeployable() and not refused and not ended["glass"]:
+        assert one.agrees(), ended
+    note(f"ending with a kill: {rest(other, 1 + kill * moments // 1000)[0]}")
+    assert end(other) == ended
 
 
 def rest(world: World, kill: int | None = None) -> tuple[list[str], int]:

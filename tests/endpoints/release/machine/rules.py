@@ -10,13 +10,11 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from endpoints.plan import plan
 from endpoints.release import back, live, operations, runner
 from endpoints.release.file import ReleaseFile
 from endpoints.release.flow import Advance, Ask, Reject, Step, Wait
 from endpoints.release.opinion import Opinion
-from endpoints.rollout.marks import REFUSED
-from tests.endpoints.release.machine.ending import end, rest
+from tests.endpoints.release.machine.ending import the_same_end
 from tests.endpoints.release.machine.git import MemoryGit
 from tests.endpoints.release.machine.trouble import NONE, Trouble, troubles
 from tests.endpoints.release.machine.world import World
@@ -121,25 +119,14 @@ class ReleaseMachine(RuleBasedStateMachine):
             self.mend()
         if self.newcomer is not None:
             self.world.register("2.0", "Approved", self.newcomer)
-        one, other = self.world.copy(self.root / "1"), self.world.copy(self.root / "2")
-        done, moments = rest(one)
-        note(f"ending without a kill: {done}")
-        ended = end(one)
-        note(str(ended))
-        release, wanted = one.read(), plan(one.read())
-        refused = wanted is not None and one.tags().get(REFUSED, "").endswith(wanted.release)
-        if release.hold is None and not one.undeployable() and not refused and not ended["glass"]:
-            assert one.agrees(), ended
-        note(f"ending with a kill: {rest(other, 1 + self.kill * moments // 1000)[0]}")
-        assert end(other) == ended
+        the_same_end(self.world, (self.root / "1", self.root / "2"), self.kill)
 
     def mend(self) -> None:
         """People approve what the file names, and let it go on."""
         if self.file.hold is not None:
             self.a_person_resumes(NONE)
-        for number in range(1, MOST + 1):
-            if self.package(number) in self.world.undeployable():
-                self.approval_is_given_or_taken_back(number, "Approved")
+        for package in self.world.undeployable():
+            self.set_approval(package, "Approved")
 
     @invariant()
     def every_rule_holds(self) -> None:
@@ -154,9 +141,20 @@ class ReleaseMachine(RuleBasedStateMachine):
         self.numbers += 1
         self.world.register(f"1.{self.numbers}", approval, bad)
 
-    @rule(number=st.integers(1, MOST), approval=approvals)
-    def approval_is_given_or_taken_back(self, number: int, approval: str) -> None:
-        if (package := self.package(number)) is not None:
+    @rule(number=st.integers(1, MOST))
+    def a_package_is_approved(self, number: int) -> None:
+        self.set_approval(self.package(number), "Approved")
+
+    @precondition(lambda self: self.file.champion is not None)
+    @rule(data=st.data(), approval=st.sampled_from(["PendingManualApproval", "Rejected"]))
+    def an_approval_is_taken_back(self, data: st.DataObject, approval: str) -> None:
+        """Of what the release file names: what it does not is of no interest."""
+        release = self.file
+        named = [entry.package for entry in (release.challenger, release.champion) if entry is not None]
+        self.set_approval(data.draw(st.sampled_from([*named, *release.history])), approval)
+
+    def set_approval(self, package: str | None, approval: str) -> None:
+        if self.world.approval(package) is not None:
             given = {"ModelPackageArn": package, "ModelApprovalStatus": approval}
             self.world.aws.packages.update(given)
 
