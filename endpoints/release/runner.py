@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import assert_never
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from endpoints import registry
 from endpoints.release import operations
 from endpoints.release.file import ReleaseFile
@@ -26,6 +28,7 @@ from endpoints.release.flow import (
 from endpoints.release.opinion import Opinion, opinion
 from endpoints.release.serving import serving
 from endpoints.release.target import Target
+from endpoints.rollout.faults import Fault, fault
 from sluice.errors import SluiceError
 
 Think = Callable[[Target, ReleaseFile], Opinion]
@@ -121,7 +124,7 @@ def run(
     undecided: datetime | None = None
     while True:
         try:
-            step = once(target, think, tell)
+            step = _patiently(lambda: once(target, think, tell))
         except SluiceError as error:
             tell(error)
             failures = [*failures, error.problem] if failures[-1:] == [error.problem] else [error.problem]
@@ -144,6 +147,22 @@ def run(
         if isinstance(step, Wait | Ask | Deploy):
             # After a deployment too: one that brings nothing about must not be repeated without a breath.
             target.clock.sleep(every)
+
+
+def _patiently(act: Callable[[], Step]) -> Step:
+    """A step that AWS does not answer is a failed one, which is tried again, and no end of the flow.
+
+    Raises:
+        SluiceError: if AWS throttled it, or its answer was lost, beyond the patience of the client.
+    """
+    try:
+        return act()
+    except (ClientError, BotoCoreError) as error:
+        if fault(error) not in (Fault.THROTTLED, Fault.LOST):
+            raise
+        raise SluiceError(
+            f"AWS does not answer: {error}", "It is tried again; the next look finds what came of it."
+        ) from error
 
 
 def _since(target: Target, moment: datetime) -> float:

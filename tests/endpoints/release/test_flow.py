@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -564,3 +565,22 @@ def test_a_step_that_was_decided_on_another_file_is_not_taken(
         with pytest.raises(SluiceError, match="changed in the meantime"):
             step()
     assert target.read().rejected == ()
+
+
+def test_a_throttle_that_lasts_is_a_failure_that_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = world(tmp_path, monkeypatch, set())
+    answers = iter(["ThrottlingException", "ThrottlingException"])
+    think = made.think
+
+    def throttled(target: Target, file: ReleaseFile) -> Opinion:
+        if (code := next(answers, None)) is not None:
+            raise ClientError({"Error": {"Code": code, "Message": "Rate exceeded"}}, "DescribeEndpoint")
+        return think(target, file)
+
+    monkeypatch.setattr(made, "think", throttled)
+    made.flow()
+    champion = made.simulation.target.read().champion
+    assert champion is not None and champion.version == "1.0"
+    assert made.steps.count("SluiceError") == 2
