@@ -3,6 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError
 
+from sluice.engine import processes
 from tests.emulator import tiny_image
 from tests.emulator.endpoints.world import World
 
@@ -78,8 +79,15 @@ def test_captures_and_metrics_of_both_variants(world: World) -> None:
 
 def test_an_instance_that_dies_is_replaced(world: World) -> None:
     world.endpoint("mortal", world.config("mortal-1"))
+    fleet = tiny_image.until(
+        lambda: (
+            pids if len(pids := {world.invoke("mortal")["About"]["pid"] for _ in range(20)}) == 2 else None
+        )
+    )
     with pytest.raises(ClientError, match="ModelError"):
         world.invoke("mortal", b"die")
+    # The system closes a process's connections one after the other, that on which it listens perhaps last.
+    tiny_image.until(lambda: any(processes.identity(pid) is None for pid in fleet))
     before = {world.invoke("mortal")["About"]["pid"] for _ in range(5)}
     assert before
     two = tiny_image.until(
