@@ -235,7 +235,8 @@ def register_with_server(world: World, version: str, before: str, after: str = "
     image = f"{container['Image'].partition('@')[0]}@{digest}"
     assert image != container["Image"]
     properties = {
-        **newest["CustomerMetadataProperties"],
+        # A server that answers otherwise is no patch.
+        **{key: said for key, said in newest["CustomerMetadataProperties"].items() if key != "patches"},
         "version": version,
         "kind": "model",
         "image_digest": digest,
