@@ -193,8 +193,9 @@ def judged(
         audit_key_arn=at.audit_key_arn,
         signing_key_arn=at.evidence_signing_key_arn,
     )
-    champion = packages[release.champion.package] if release.champion is not None else None
-    promised = {} if champion is None else registry.expectation(champion, calls.client("s3"))
+    promised = None
+    if release.champion is not None and release.challenger is None:
+        promised = registry.expectation(packages[release.champion.package], calls.client("s3"))
     subject = subject_of(
         release, packages, endpoint, config, workload.serving.instance_type, places, promised
     )
