@@ -1,15 +1,12 @@
 """Whether the evidence that a release file names speaks for what it is about to promote: the same packages, the same
 image, the same kind of instance. A model that was watched on other hardware, or in another image, was not watched."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from botocore.exceptions import ClientError
-
 from endpoints.registry import Package
 from endpoints.release.file import ReleaseFile, short
-from endpoints.watch.subject import located
+from endpoints.watch import stored
 from sluice.config import Frozen, parse
 from sluice.errors import SluiceError
 
@@ -61,21 +58,8 @@ def read(s3: Any, uri: str) -> Proof | None:
     Raises:
         SluiceError: if what is there is no evidence.
     """
-    try:
-        body = s3.get_object(**located(uri))["Body"].read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404"):
-            return None
-        raise
-    try:
-        document = json.loads(body)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise SluiceError(
-            f"{uri} is no evidence of a release", "The release file names a report of the judge."
-        )
-    return of_document(document)
+    document = stored.document(s3, uri, "evidence of a release")
+    return None if document is None else of_document(document)
 
 
 def refuse(

@@ -1,14 +1,13 @@
 """What is expected of a version that is live: what its shadow stage showed, as the report of it says."""
 
-import json
 from typing import Any
 
-from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from endpoints.release.judge import Promise, Rules, promises
 from endpoints.release.judge.batch import Weights
-from endpoints.watch.subject import Subject, located
+from endpoints.watch import stored
+from endpoints.watch.subject import Subject
 from sluice.config import Frozen
 from sluice.errors import SluiceError
 
@@ -55,7 +54,7 @@ def read(s3: Any, subject: Subject, rules: Rules) -> Expectation:
         SluiceError: if what `subject.expected` names is no report, or one of another version: a promise of others
             binds nobody.
     """
-    document = None if subject.expected is None else _document(s3, subject.expected)
+    document = None if subject.expected is None else stored.document(s3, subject.expected, "report")
     if document is None:
         return Expectation(promises=promises({}, subject.expectation, rules))
     about = document.get("subject") or {}
@@ -79,19 +78,3 @@ def read(s3: Any, subject: Subject, rules: Rules) -> Expectation:
         yes=shadow.yes[1],
         latency=shadow.latency.get("challenger", {}),
     )
-
-
-def _document(s3: Any, uri: str) -> dict[str, Any] | None:
-    try:
-        body = s3.get_object(**located(uri))["Body"].read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404"):
-            return None
-        raise
-    try:
-        value = json.loads(body)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise SluiceError(f"{uri} is no report", "The release file names a report of the judge.")
-    return value
