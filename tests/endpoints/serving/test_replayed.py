@@ -7,12 +7,14 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from endpoints.release.comparison import Replayed
 from endpoints.serving.app import Application
 from endpoints.serving.bodies import ENCODERS
 from endpoints.serving.metrics import Metrics
@@ -245,3 +247,8 @@ def test_a_patched_image_says_the_version_of_its_package_and_needs_the_fields_of
     assert served.needed == load("flights", folder).needed
     with pytest.raises(SluiceError, match="no version"):
         settings({"SLUICE_WORKLOAD": "flights", "SLUICE_VERSION": "latest"}, 1)
+
+
+def test_what_the_job_counts_is_what_the_command_reads() -> None:
+    """Two lists of the same fields, for neither of the two is in the other's image."""
+    assert {each.name for each in fields(Counts)} == set(Replayed.model_fields)
