@@ -106,7 +106,7 @@ def test_an_instance_and_a_zone_are_lost_and_the_champion_answers(platform: Worl
 def test_a_canary_that_gets_slow_is_turned_back_by_its_latency(platform: World) -> None:
     """The same model again, as good as ever in shadow; its new fleet is slow."""
     world = platform
-    register_again(world, "1.1")
+    world.register_copy(world.packages()[-1], "1.1")
     traffic = world.start(
         "replay", "flights", "--from", "2013-04-25", "--rate", "25", "--no-land", name="slow"
     )
@@ -186,23 +186,3 @@ def assert_all_agree(world: World, champion: str) -> None:
         )
         assert done.code == 0, done.out + done.err
     world.assert_nothing_pending()
-
-
-def register_again(world: World, number: str) -> None:
-    """The newest package once more, approved, under another version."""
-    newest = world.packages()[-1]
-    world.client("sagemaker").create_model_package(
-        ModelPackageGroupName="flights",
-        ModelApprovalStatus="Approved",
-        CustomerMetadataProperties={**newest["CustomerMetadataProperties"], "version": number},
-        InferenceSpecification={
-            **newest["InferenceSpecification"],
-            "Containers": [
-                {
-                    **{key: container[key] for key in ("Image", "ModelDataUrl")},
-                    "Environment": {**container["Environment"], "SLUICE_VERSION": number},
-                }
-                for container in newest["InferenceSpecification"]["Containers"]
-            ],
-        },
-    )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.e2e.patched import patched_image_goes_live
-from tests.e2e.reading import version
+from tests.e2e.reading import image, version
 from tests.e2e.world import ENDPOINT, World
 
 pytestmark = pytest.mark.e2e
@@ -226,37 +226,13 @@ def register_with_server(world: World, version: str, before: str, after: str = "
     world.edit(server, (line, before + line + after))
     digest = world.sluice("images", "push", "flights").ok()["serving"]
     world.restore(server)
-    sagemaker = world.client("sagemaker")
     newest = next(
         package for package in reversed(world.packages()) if package["ModelApprovalStatus"] == "Approved"
     )
-    specification = newest["InferenceSpecification"]
-    [container] = specification["Containers"]
-    image = f"{container['Image'].partition('@')[0]}@{digest}"
-    assert image != container["Image"]
-    properties = {
-        # A server that answers otherwise is no patch.
-        **{key: said for key, said in newest["CustomerMetadataProperties"].items() if key != "patches"},
-        "version": version,
-        "kind": "model",
-        "image_digest": digest,
-    }
-    sagemaker.create_model_package(
-        ModelPackageGroupName="flights",
-        ModelApprovalStatus="Approved",
-        CustomerMetadataProperties=properties,
-        InferenceSpecification={
-            "Containers": [
-                {
-                    "Image": image,
-                    "ModelDataUrl": container["ModelDataUrl"],
-                    # The archive still says the version that it was made for.
-                    "Environment": {**container["Environment"], "SLUICE_VERSION": version},
-                }
-            ],
-            **{key: value for key, value in specification.items() if key != "Containers"},
-        },
-    )
+    before_it = image(newest)
+    changed = f"{before_it.partition('@')[0]}@{digest}"
+    assert changed != before_it
+    world.register_copy(newest, version, changed)
 
 
 def _second_workload(world: World) -> None:

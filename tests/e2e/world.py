@@ -228,6 +228,39 @@ class World:
             for summary in page["ModelPackageSummaryList"]
         ]
 
+    def register_copy(self, package: Any, version: str, image: str | None = None) -> None:
+        """Register the model of a package once more, approved, under another version.
+
+        Args:
+            image: to serve it in; None: that of the package.
+        """
+        specification = package["InferenceSpecification"]
+        [container] = specification["Containers"]
+        used = image or container["Image"]
+        known = package["CustomerMetadataProperties"]
+        self.client("sagemaker").create_model_package(
+            ModelPackageGroupName=package["ModelPackageGroupName"],
+            ModelApprovalStatus="Approved",
+            CustomerMetadataProperties={
+                # What answers otherwise is no patch.
+                **{key: said for key, said in known.items() if key != "patches"},
+                "version": version,
+                "kind": "model",
+                "image_digest": used.rpartition("@")[2],
+            },
+            InferenceSpecification={
+                **specification,
+                "Containers": [
+                    {
+                        "Image": used,
+                        "ModelDataUrl": container["ModelDataUrl"],
+                        # The archive still says the version that it was made for.
+                        "Environment": {**container["Environment"], "SLUICE_VERSION": version},
+                    }
+                ],
+            },
+        )
+
     def counted(self, metric: str = "Invocations", variant: str = PRODUCTION) -> dict[str, int]:
         """The sum of one of SageMaker's metrics for each endpoint config of `flights` that ever answered."""
         cloudwatch = self.client("cloudwatch")
