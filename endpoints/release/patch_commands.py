@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from endpoints.release.comparison import Workshop
+from endpoints.release.options import Commits, Deploys, WorkloadName
 from endpoints.release.patch import patch as bring
 from endpoints.release.target import Target
 from sluice import images, output
@@ -12,15 +13,10 @@ from sluice.engine import outputs
 
 
 def patch(
-    workload: Annotated[str, typer.Argument(help="The workload, such as flights.")],
+    workload: WorkloadName,
     why: Annotated[str, typer.Option("--why", help="For the history: the reason, such as the CVE.")],
-    deploy: Annotated[
-        bool, typer.Option(help="Bring the endpoint to what the file says, by `pulumi up`.")
-    ] = True,
-    commit: Annotated[
-        bool,
-        typer.Option("--commit", help="Commit the release file; on one machine this is always done."),
-    ] = False,
+    deploy: Deploys = True,
+    commit: Commits = False,
 ) -> None:
     """Urgent: put the champion's model live in the serving image of this checkout, without a shadow stage.
 

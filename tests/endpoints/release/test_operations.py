@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from endpoints import registry
 from endpoints.plan import plan
 from endpoints.release import live, operations
-from endpoints.release.commands import describe
 from endpoints.release.opinion import look
+from endpoints.release.status import describe
 from endpoints.release.target import Target
 from endpoints.release.transitions import IllegalTransitionError
 from sluice.clock import ManualClock
