@@ -116,7 +116,8 @@ class Judge(pulumi.ComponentResource):
         self._fired_by("schedule", event, schedule_expression="rate(1 minute)")
         # A canary may be half over before the minute is.
         self._fired_by("change", event, event_pattern=_changes_of(args.endpoint_name))
-        self.alarms = [self._verdict(), self._heartbeat()]
+        self._verdict()
+        self._heartbeat()
         self.register_outputs({})
 
     def _role(self) -> ServiceRole:
@@ -161,9 +162,9 @@ class Judge(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),
         )
 
-    def _verdict(self) -> aws.cloudwatch.MetricAlarm:
+    def _verdict(self) -> None:
         args, name = self._args, verdict_alarm_name(self._args.endpoint_name)
-        return aws.cloudwatch.MetricAlarm(
+        aws.cloudwatch.MetricAlarm(
             name,
             name=name,
             alarm_description="The judge found the version on trial worse than its margins tolerate",
@@ -181,10 +182,10 @@ class Judge(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _heartbeat(self) -> aws.cloudwatch.MetricAlarm:
+    def _heartbeat(self) -> None:
         args, name = self._args, heartbeat_alarm_name(self._args.endpoint_name)
         topic = args.platform.apply(lambda at: at.alerts_topic_arn)
-        return aws.cloudwatch.MetricAlarm(
+        aws.cloudwatch.MetricAlarm(
             name,
             name=name,
             alarm_description="The judge does not look: without it nothing is promoted, and a canary is turned back",
