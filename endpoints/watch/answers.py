@@ -15,7 +15,7 @@ from endpoints.watch.expectation import BINS
 from endpoints.watch.limits import Limits
 from endpoints.watch.memory import Memory, Tally
 from endpoints.watch.subject import Subject
-from endpoints.watch.waiting import Halves, Match, Row
+from endpoints.watch.waiting import Halves, Match, Row, mirrored
 from workloads.contract import Workload
 
 
@@ -191,9 +191,7 @@ def _unmatched(production: bool, exchange: Exchange, began: datetime | None, see
     if not production:
         seen.tally = seen.tally.plus(lost=1)
         return
-    # What production answered before mirroring began has no other half, and is not missing one. Moments are whole
-    # seconds, so the first second is left out.
-    if began is not None and record.moment > began:
+    if mirrored(record, began):
         seen.tally = seen.tally.plus(unmatched=1)
         seen.production_rows += len(record.answers or ())
 

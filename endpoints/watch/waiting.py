@@ -69,6 +69,12 @@ class Match:
     by_id: bool
 
 
+def mirrored(record: Record, began: datetime | None) -> bool:
+    """Whether a request of production has another half that could be missing: none has that was answered before
+    mirroring began. Moments are whole seconds, so the first second is left out."""
+    return began is not None and record.moment > began
+
+
 class Halves:
     """Requests of both variants that wait for their other half."""
 
@@ -105,7 +111,7 @@ class Halves:
         return sum(
             len(each.record.answers or ())
             for each in self._sides[True].requests.values()
-            if began is not None and began < each.record.moment < before
+            if each.record.moment < before and mirrored(each.record, began)
         )
 
     def dump(self) -> dict[str, Any]:
