@@ -36,6 +36,7 @@ from endpoints.serving.bodies import ENCODERS
 from endpoints.serving.codecs import CONTENT_TYPES, CSV, JSON
 from pipelines.steps.preparation import prepare
 from pipelines.steps.tables import typed
+from sluice import ports
 from sluice.paths import ROOT
 from workloads import modules
 from workloads.contract import Workload
@@ -177,7 +178,7 @@ def _asked(server: Server, kind: str, body: bytes, repeats: int) -> tuple[float,
 
 
 def _ours(folder: Path) -> tuple[list[str], dict[str, str], int]:
-    port = _free_port()
+    port = ports.free()
     environment = {
         "SLUICE_WORKLOAD": WORKLOAD,
         "SLUICE_OPT_ML": str(folder),
@@ -188,7 +189,7 @@ def _ours(folder: Path) -> tuple[list[str], dict[str, str], int]:
 
 
 def _naive(folder: Path) -> tuple[list[str], dict[str, str], int]:
-    port = _free_port()
+    port = ports.free()
     return [sys.executable, "-m", "bench.naive", str(port), str(folder / "model" / "model.ubj")], {}, port
 
 
@@ -226,12 +227,6 @@ def _cold(command: tuple[list[str], dict[str, str], int]) -> float:
         with running(*command) as server:
             seconds.append(server.ready_seconds)
     return median(seconds)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _family(pid: int) -> list[int]:

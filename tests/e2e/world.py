@@ -7,9 +7,7 @@ its code. Only the Python environments of images are shared with the checkout: t
 import contextlib
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,7 +20,7 @@ import boto3
 import yaml
 from botocore.config import Config
 
-from sluice import paths
+from sluice import paths, ports
 from sluice.engine import processes
 
 ENDPOINT = "flights-local"
@@ -97,7 +95,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.root, self.local = folder / "checkout", folder / "local"
-        self.endpoint_url = f"http://127.0.0.1:{_free_port()}"
+        self.endpoint_url = f"http://127.0.0.1:{ports.free()}"
         self.sent = 0
         """Requests that were sent to the endpoint of `flights` so far, by whomever."""
         _copy(paths.ROOT, self.root)
@@ -390,15 +388,6 @@ def _copy(source: Path, target: Path) -> None:
         [*author, "commit", "--quiet", "--no-verify", "--message", "Everything"],
     ):
         subprocess.run(["git", *arguments], cwd=target, check=True, capture_output=True)
-
-
-def _free_port() -> int:
-    """Below the ports that Linux gives to connections: one of those could be taken by the time it is used."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def _parents() -> Mapping[int, int]:

@@ -6,7 +6,6 @@ import http.client
 import logging
 import os
 import shutil
-import socket
 import tarfile
 import threading
 import time
@@ -18,6 +17,7 @@ from emulator.sagemaker import models
 from emulator.sagemaker.endpoints.dataplane import DataPlane
 from emulator.sagemaker.endpoints.instance import Instance, Serving, State
 from emulator.sagemaker.seam import client
+from sluice import ports
 
 DRAIN_SECONDS = 65.0
 """A request may take 60 s; what is longer was answered with an error already."""
@@ -138,9 +138,7 @@ class ProcessLauncher:
         Raises:
             StartError: if /ping did not answer 200 in time.
         """
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            instance.port = probe.getsockname()[1]
+        instance.port = ports.free()
         environment = {**serving.environment, "SAGEMAKER_BIND_TO_PORT": str(instance.port)}
         logs = self._context.logs / "endpoints" / instance.endpoint / instance.variant
         process = self._context.spawned.start(

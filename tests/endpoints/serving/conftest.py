@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from endpoints.serving import image
-from sluice import snapshots
+from sluice import ports, snapshots
 from sluice.paths import ROOT
 
 WORKLOAD = """
@@ -174,21 +174,13 @@ class Container:
 Start = Callable[..., Container]
 
 
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 @pytest.fixture
 def start(program: Path, tmp_path: Path) -> Iterator[Start]:
     """Starts the image's own entry point, as SageMaker does."""
     running: list[subprocess.Popen[bytes]] = []
 
     def run(opt_ml: Path, **more: str) -> Container:
-        port = free_port()
+        port = ports.free()
         log = tmp_path / f"{port}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sluice import ports
 from sluice.engine import emulator, environment, processes, runs
 from sluice.errors import SluiceError
 
@@ -16,9 +17,7 @@ from sluice.errors import SluiceError
 @pytest.fixture
 def port(local: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A free port for an emulator that is ended afterwards."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
+    number = ports.free()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{number}")
     yield number
     emulator.stop()
