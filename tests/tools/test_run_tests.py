@@ -71,10 +71,10 @@ def test_lanes_run_beside_each_other_and_the_last_lines_say_how_each_part_ended(
     running = start(tmp_path)
     # The slow one ends after both of the other lane, which it would not, were it waited for or begun later.
     until((tmp_path / "child").exists)
-    until(lambda: "1 passed" in log(tmp_path, "the-other"))
+    told = read_until(running, "== the other: passed")
     (tmp_path / "gate").touch()
     said, _ = running.communicate(timeout=60)
-    assert running.returncode == 0, said
+    assert running.returncode == 0, told + said
     last = said.strip().splitlines()[-6:]
     assert [line.partition(" in ")[0] for line in last] == [
         *("1 passed", "== the good: passed"),
@@ -85,12 +85,7 @@ def test_lanes_run_beside_each_other_and_the_last_lines_say_how_each_part_ended(
 
 def test_a_failing_part_is_told_at_once_with_all_it_said_and_fails_the_run(tmp_path: Path) -> None:
     running = start(tmp_path, other=BAD)
-    assert running.stdout is not None
-    told = ""
-    while "== the other: FAILED after" not in told:
-        line = running.stdout.readline()
-        assert line, told
-        told += line
+    told = read_until(running, "== the other: FAILED after")
     assert "assert (1 + 1) == 3" in told
     assert not (tmp_path / "over").exists(), "it was told only when all had ended"
     (tmp_path / "gate").touch()
@@ -134,6 +129,12 @@ def test_every_test_is_in_one_part() -> None:
     assert all((ROOT / folder).is_dir() for folder in left_out)
 
 
-def log(folder: Path, name: str) -> str:
-    file = folder / "logs" / f"{name}.log"
-    return file.read_text() if file.exists() else ""
+def read_until(running: "subprocess.Popen[str]", text: str) -> str:
+    """What it says, up to the line with the text."""
+    assert running.stdout is not None
+    told = ""
+    while text not in told:
+        line = running.stdout.readline()
+        assert line, told
+        told += line
+    return told
