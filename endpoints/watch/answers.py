@@ -1,5 +1,6 @@
 """The captured answers that are new, put together: pairs in shadow, each version by itself in a canary and later."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,7 +36,7 @@ class Seen:
     """What one look gathers.
 
     Attributes:
-        rows: that both versions answered, in shadow.
+        rows: that both versions answered, in shadow; `joined` counts them by the second in which production answered.
         champion, challenger: that each answered, in a canary; in the stage live, the challenger alone.
         errors: answers of champion and challenger that cannot be read.
     """
@@ -44,6 +45,7 @@ class Seen:
     rows: list[Row] = field(default_factory=list)
     production_rows: int = 0
     joined_rows: int = 0
+    joined: Counter[int] = field(default_factory=Counter)
     errors: list[int] = field(default_factory=lambda: [0, 0])
     champion: list[Single] = field(default_factory=list)
     challenger: list[Single] = field(default_factory=list)
@@ -173,6 +175,7 @@ class Answers:
             if other is None:
                 continue
             seen.joined_rows += 1
+            seen.joined[int(production.moment.timestamp())] += 1
             detail = match.production.details.get(answer.row, Detail())
             seen.rows.append(
                 Row(

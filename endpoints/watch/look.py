@@ -1,5 +1,6 @@
 """One look: what is new becomes one batch for the judge."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -54,7 +55,10 @@ class Watch:
         batch = answers.batch(memory, self._rules, seen, until)
         # What is lost shows before its window is over; a backlog of captures is no loss.
         late = min(until, memory.behind or until) - self._limits.lag
-        batch = batch.model_copy(update={"overdue": halves.overdue(late, memory.began)})
+        recent = _recent(memory, seen, late)
+        batch = batch.model_copy(
+            update={"overdue": halves.overdue(late, memory.began), "recent": sum(recent.values())}
+        )
         memory, periods = self._metrics(self._beside(memory), now)
         memory, labelled = self._labels(memory, seen, unlabelled, now, until)
         state = memory.judge
@@ -68,6 +72,7 @@ class Watch:
                 "share": self._limits.share,
                 "until": until,
                 "halves": halves.dump(),
+                "joined": recent,
                 "unlabelled": unlabelled.dump(),
                 "judge": state,
                 "tally": memory.tally.model_copy(update={"halvings": unlabelled.halvings}),
@@ -160,6 +165,12 @@ class Watch:
             return memory, nothing
         columns = answers.columns([row for row, _ in found], np.array([label for _, label in found]))
         return memory, collect(columns, self._rules, memory.reference, memory.until, until, labels_only=True)
+
+
+def _recent(memory: Memory, seen: Seen, late: datetime) -> dict[int, int]:
+    """Joined rows by their second, of those that would not be overdue yet, had their other half not come."""
+    found = Counter(memory.joined) + seen.joined
+    return {second: rows for second, rows in found.items() if second >= late.timestamp()}
 
 
 def _batches(

@@ -82,6 +82,7 @@ class Memory(Frozen):
         share: of the requests that are looked at.
         reported: when the report was last written.
         halves, unlabelled: see `waiting`.
+        joined: of the last rows that joined, how many production answered in each second.
         labels_read: label objects by key, each with a mark of what was read.
         scores: of champion and challenger in `BINS` bins from 0 to 1, for the report.
         sample: scores of the champion until there are enough for a reference.
@@ -102,6 +103,7 @@ class Memory(Frozen):
     reported: AwareDatetime | None = None
     cursors: dict[str, Cursor] = {}
     halves: dict[str, Any] = {}
+    joined: dict[int, int] = {}
     unlabelled: dict[str, Any] = {}
     labels_read: dict[str, str] = {}
     reference: Reference = Reference()

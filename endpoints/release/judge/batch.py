@@ -66,6 +66,7 @@ class Batch(Frozen):
         since, until: the time that it covers.
         production_rows, joined_rows: rows that production answered, and those whose shadow answer was found.
         overdue: rows of production that at the end of the look wait for it for longer than it takes; no sum over looks.
+        recent: joined rows that are younger than that at the end of the look; no sum over looks either.
         slices: by name of `Rules.slices`; others are ignored.
     """
 
@@ -76,6 +77,7 @@ class Batch(Frozen):
     production_rows: int = 0
     joined_rows: int = 0
     overdue: int = 0
+    recent: int = 0
     paired: Paired = Paired()
     slices: dict[str, Paired] = {}
 
@@ -90,6 +92,7 @@ class Batch(Frozen):
             production_rows=self.production_rows + other.production_rows,
             joined_rows=self.joined_rows + other.joined_rows,
             overdue=max(self.overdue, other.overdue),
+            recent=max(self.recent, other.recent),
             paired=add_paired(self.paired, other.paired),
             slices={
                 name: add_paired(self.slices.get(name, Paired()), other.slices.get(name, Paired()))

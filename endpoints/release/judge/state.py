@@ -65,6 +65,7 @@ class State(Frozen):
     production_rows: int = 0
     joined_rows: int = 0
     overdue: int = 0
+    recent: int = 0
     champion: Arm = Arm()
     challenger: Arm = Arm()
     ledgers: dict[str, Ledger] = {}
@@ -75,9 +76,10 @@ class State(Frozen):
     @property
     def join_rate(self) -> float | None:
         """Of the rows that production answered, those whose shadow answer was found; one that is overdue is missing
-        until it comes. None of nothing."""
-        rows = self.production_rows + self.overdue
-        return self.joined_rows / rows if rows else None
+        until it comes. Of rows too young to be overdue only those that came can be seen, so none of them counts. None
+        of nothing."""
+        rows = self.production_rows - self.recent + self.overdue
+        return (self.joined_rows - self.recent) / rows if rows else None
 
     def add(self, batch: Batch, rules: Rules) -> Self:
         """The sums with one more look; `update` also keeps the peak."""
@@ -90,6 +92,7 @@ class State(Frozen):
                 "production_rows": self.production_rows + batch.production_rows,
                 "joined_rows": self.joined_rows + batch.joined_rows,
                 "overdue": batch.overdue,
+                "recent": batch.recent,
                 "champion": add_arms(self.champion, batch.champion),
                 "challenger": add_arms(self.challenger, batch.challenger),
                 "ledgers": _ledgers(self.ledgers, batch, rules),

@@ -353,8 +353,28 @@ def test_what_is_lost_shows_in_the_joined_rows_before_its_window_is_over(world: 
     assert on_their_way.judge.overdue == 0
     memory = world.look(100).memory
     assert (memory.tally.unmatched, memory.judge.overdue) == (0, 40)
-    assert memory.judge.join_rate == pytest.approx(memory.judge.joined_rows / (memory.judge.joined_rows + 40))
+    # Of what came only that counts which could be overdue by now: FIRST, and twenty of the sixty.
+    assert (memory.judge.joined_rows, memory.judge.recent) == (61, 40)
+    assert memory.judge.join_rate == pytest.approx(21 / 61)
     assert any("of production's rows joined" in need for need in memory.says.needs)
     world.write("Shadow", [each.exchange("1.1", each.scores, each.id) for each in lost])
     found = world.look(200).memory
     assert (found.judge.overdue, found.judge.join_rate) == (0, 1.0)
+
+
+@pytest.mark.parametrize("looks", [(62,), (31, 40, 51, 62)])
+def test_a_short_shadow_that_loses_a_part_does_not_look_whole_for_being_young(
+    world: World, looks: tuple[int, ...]
+) -> None:
+    """Of the youngest requests only those can be seen that came: they would hide one in twelve that is lost."""
+    asked = many(240, 0, 0.25)
+    for begin, second in zip((0, *looks), looks, strict=False):
+        new = [each for each in asked if begin <= each.second < second]
+        came = [each for place, each in enumerate(asked) if each in new and place % 12 != 5]
+        world.put(new, shadow=None)
+        world.put(came, production=False)
+        memory = world.look(second).memory
+    # Of what is older than twice the lag: 168 requests.
+    assert memory.judge.overdue == 14
+    assert memory.judge.join_rate == pytest.approx(154 / 168)
+    assert memory.judge.joined_rows == 220
