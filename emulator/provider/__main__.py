@@ -1,7 +1,11 @@
 """The plugin's process: `python -m emulator.provider <engine address>`."""
 
-from emulator.provider.provider import AwsProvider
-from sluice.provider import serve
+from sluice import protocol
+
+protocol.alone()
+
+from emulator.provider.provider import AwsProvider  # noqa: E402
+from sluice.provider import serve  # noqa: E402
 
 if __name__ == "__main__":
     serve(AwsProvider())

@@ -15,13 +15,20 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent import futures
-from importlib import metadata
+from importlib import metadata, util
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2
+
+if __name__ == "__main__" and (sdk := util.find_spec("pulumi")) and sdk.submodule_search_locations:
+    # The messages of the protocol without the SDK, whose import is more than half of this process's work.
+    for name in ("pulumi", "pulumi.runtime"):
+        module = sys.modules[name] = ModuleType(name)
+        module.__path__ = [str(Path(sdk.submodule_search_locations[0], *name.split(".")[1:]))]
+
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
 EXEC = Path(__file__).resolve().parent / "pulumi-language-python-exec"
