@@ -24,7 +24,7 @@ test: install ## All tests, the end-to-end loop beside the fast ones, with the t
 	@$(BIN)/python tools/run_tests.py
 
 test-fast: install ## The tests that need no emulator of their own running the whole loop
-	@$(BIN)/python tools/run_tests.py fast
+	@$(BIN)/python tools/run_tests.py fast emulator
 
 test-e2e: install ## The end-to-end loop alone
 	@$(BIN)/python tools/run_tests.py e2e

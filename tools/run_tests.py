@@ -1,7 +1,7 @@
-"""The tests, in two lanes beside each other: the end-to-end loop, which waits much, and all others.
+"""The tests, in lanes beside each other: the end-to-end loop, which waits much, and all others.
 
-`python tools/run_tests.py [fast] [e2e]` runs one lane or both. What a part says goes to a file in .local/test and is
-shown when it ends. It needs nothing but the standard library.
+`python tools/run_tests.py [fast] [emulator] [e2e]` runs some lanes or all. What a part says goes to a file
+in .local/test and is shown when it ends. It needs nothing but the standard library.
 """
 
 import contextlib
@@ -38,12 +38,10 @@ PATCHING = ("tests/emulator", "tests/endpoints/watch")
 OTHERS = tuple(f"--ignore={folder}" for folder in ("tests/e2e", *PATCHING))
 LANES: Lanes = {
     # The loop takes longest: wherever it can go on, these stand back.
-    "fast": (
-        Part("unit and integration", ("-n", "2", "--dist", "loadscope", *OTHERS, "tests"), nice=5),
-        Part("emulator", ("-n", "2", "--dist", "loadscope", *PATCHING), nice=5),
-    ),
+    "fast": (Part("unit and integration", ("-n", "2", "--dist", "loadscope", *OTHERS, "tests"), nice=10),),
+    "emulator": (Part("emulator", ("-n", "2", "--dist", "loadscope", *PATCHING), nice=10),),
     # A file is a platform of its own, which mostly waits: for a canary, for evidence, for a roll-back.
-    "e2e": (Part("end-to-end loop", ("-x", "-n", "4", "--dist", "loadfile", "tests/e2e")),),
+    "e2e": (Part("end-to-end loop", ("-x", "-n", "3", "--durations=25", "--dist", "loadfile", "tests/e2e")),),
 }
 
 
@@ -65,6 +63,9 @@ class Run:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        # Linux shares its processors among sessions first: niceness counts inside of one, and this is that of all of it.
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{self.process.pid}/autogroup").write_text(str(part.nice))
 
     @property
     def seconds(self) -> int:

@@ -22,13 +22,15 @@ def patched_image_goes_live(world: World) -> None:
     [champion] = [p for p in world.packages() if p["ModelPackageArn"] == before["champion"]["package"]]
     answers, minimum = version(champion), Workload.load("flights").release.minimum_pairs
     traffic = world.start(
-        "replay", "flights", "--from", "2013-05-20", "--rate", "25", "--no-land", name="traffic"
+        "replay", "flights", "--from", "2013-06-03", "--rate", "25", "--no-land", name="traffic"
     )
     try:
+        config = world.live()["EndpointConfigName"]
+        wait(lambda: world.counted().get(config, 0) > minimum, "enough answers", every=2)
         wait(
             lambda: sum(answered_by(line) == answers for line in captured(world, PRODUCTION)) > minimum,
             "enough captured answers",
-            every=2,
+            every=5,
         )
         _another_threshold_is_no_patch(world, answers)
         assert world.release() == before

@@ -9,6 +9,7 @@ import pytest
 
 from endpoints.serving.bodies import ENCODERS
 from sluice.engine import processes
+from tests.e2e.faults import instance_and_zone_lost, slow_canary_turned_back
 from tests.e2e.reading import answered_by, captured, features, flights, image, sent_fields
 from tests.e2e.world import ENDPOINT, World, wait
 
@@ -203,6 +204,15 @@ def test_the_new_method_answers_every_caller(world: World) -> None:
     world.sent += 8
     with ThreadPoolExecutor(4) as pool:
         assert {said.partition("version=")[2] for said in pool.map(ask, range(8))} == {"2.0"}
+
+
+def test_an_instance_and_a_zone_are_lost_and_the_champion_answers(world: World) -> None:
+    instance_and_zone_lost(world)
+
+
+def test_a_canary_that_gets_slow_is_turned_back_by_its_latency(world: World) -> None:
+    slow_canary_turned_back(world, "2.1")
+    assert world.release()["champion"]["version"] == "2.0"
 
 
 def _assert_nothing_is_there_twice(world: World) -> None:

@@ -11,6 +11,7 @@ import pytest
 from endpoints.serving.bodies import ENCODERS
 from sluice import paths
 from sluice.environments import COMPLETE, folder
+from tests.e2e.patched import patched_image_goes_live
 from tests.e2e.reading import answered_by, captured, flights
 from tests.e2e.world import ENDPOINT, PATIENCE, PRODUCTION, World
 
@@ -231,6 +232,11 @@ def test_the_sagemaker_sdk_is_a_client_like_any_other(world: World, toured: Any,
     status, packages, executions, answer = done.out.split()[-4:]
     assert (status, packages, executions) == ("InService", "3", "2")
     assert answer.startswith(f"{flights()[0]['flight_id']},")
+
+
+def test_a_patched_image_of_the_same_model_goes_live_at_once(world: World, toured: Any) -> None:
+    patched_image_goes_live(world)
+    assert world.release()["champion"]["version"] == "1.2"
 
 
 def test_destroying_everything_leaves_nothing(world: World, toured: Any) -> None:

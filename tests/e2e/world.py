@@ -187,18 +187,6 @@ class World:
         """DescribeEndpoint."""
         return self.client("sagemaker").describe_endpoint(EndpointName=endpoint)
 
-    def await_opinion(self, verdict: str, says: str = "") -> None:
-        """Wait until the judge thinks so of `flights`, and says so."""
-
-        def reached() -> bool:
-            seen = self.sluice("release", "status", "flights").ok()["opinion"] or {
-                "verdict": "",
-                "reason": "",
-            }
-            return bool(seen["verdict"] == verdict and says in seen["reason"])
-
-        wait(reached, f"the opinion {verdict} {says}", every=4)
-
     def assert_report(self, uri: str, version: str, outcome: str) -> Any:
         """The judge's report of a version, at the place that the release file names: signed, and saying so."""
         bucket, _, rest = uri.removeprefix("s3://").partition("/")
