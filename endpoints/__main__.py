@@ -23,6 +23,8 @@ from endpoints.plan import Plan, Version, plan
 from endpoints.release import proof, store
 from endpoints.release.file import ReleaseFile
 from endpoints.release.on_trial import Places, subject_of
+from endpoints.release.serving import answered
+from endpoints.rollout.cloud import Cloud
 from endpoints.rollout.deployment import (
     CaptureArgs,
     Deployment,
@@ -47,7 +49,9 @@ def main() -> None:
     release = store.open(stack.environment, stack.region).read(workload.name)
     # At preview already: nothing rejected, unapproved or unknown is deployed.
     packages = registry.refuse_undeployable(release, workload.name)
-    proof.refuse_unproved(release, packages, workload.serving.instance_type, calls.client("s3"))
+    s3, endpoint = calls.client("s3"), naming.endpoint_name(workload.name, stack.environment)
+    proof.refuse_unproved(release, packages, workload.serving.instance_type, s3)
+    proof.refuse_unknown(release, s3, endpoint, lambda: answered(Cloud.connect(), endpoint))
     aws_provider = provider(stack, "endpoints", workload.name)
     with_provider = pulumi.ResourceOptions(providers=[aws_provider])
     platform = PlatformOutputs.from_stack(stack.platform_stack)
@@ -95,7 +99,6 @@ def main() -> None:
         )
         for version in versions
     }
-    endpoint = naming.endpoint_name(workload.name, stack.environment)
     args = deployment_args(endpoint, wanted, workload, stack, platform)
     config = pulumi.Output.from_input(args.properties()).apply(
         lambda properties: config_name(Spec.model_validate(properties))

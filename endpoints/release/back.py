@@ -52,7 +52,7 @@ def rollback(target: Target, why: str, to: str | None = None) -> ReleaseFile:
     refuse_undoing(target.cloud, target.endpoint, target.workload.name, back.arn)
     return operations.step(
         target,
-        lambda before: transitions.rollback(before, back.version, back.arn),
+        lambda before: transitions.rollback(before, back.version, back.arn, why),
         f"back to {back.version}",
         why,
     )
@@ -84,7 +84,7 @@ def adopt(target: Target, why: str) -> ReleaseFile:
     told = why if glass is None else f"{why}\n\n{glass.says}"
     release = operations.step(
         target,
-        lambda before: transitions.adopt(before, package.arn, package.version),
+        lambda before: transitions.adopt(before, package.arn, package.version, why),
         f"{package.version} is live and adopted",
         told,
     )

@@ -32,12 +32,14 @@ Moment = Annotated[AwareDatetime, PlainSerializer(iso, return_type=str)]
 
 class Champion(Frozen):
     """What answers. `since` is its promotion, `evidence` the S3 URI of what it was promoted on; neither is known of the
-    first champion, or of one that came back."""
+    first champion, or of one that came back. `forced` is the reason for which it answers all the same: it was promoted
+    without a pass, or brought back."""
 
     package: PackageArn
     version: str
     since: Moment | None = None
     evidence: str | None = None
+    forced: str | None = None
 
 
 class Challenger(Frozen):
@@ -119,7 +121,7 @@ def dump(release: ReleaseFile) -> str:
     # What is the exception is in the file only where it is the case.
     absent = {name for name in ("withdrawn", "hold") if not getattr(release, name)}
     said = release.model_dump(mode="json", exclude=absent)
-    for role, exceptions in (("champion", ("since", "evidence")), ("challenger", ("forced",))):
+    for role, exceptions in (("champion", ("since", "evidence", "forced")), ("challenger", ("forced",))):
         for name in exceptions:
             if said[role] is not None and said[role][name] is None:
                 del said[role][name]

@@ -1,7 +1,9 @@
 """Whether the evidence that a release file names speaks for what it is about to promote: the same packages, the same
-image, the same kind of instance. A model that was watched on other hardware, or in another image, was not watched."""
+image, the same kind of instance. A model that was watched on other hardware, or in another image, was not watched.
 
-from collections.abc import Mapping
+And whether a champion may be one: nobody gets past shadow and canary by writing a package into the champion's place."""
+
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 from endpoints.registry import Package
@@ -111,3 +113,34 @@ def refuse_unproved(
             f"the release cannot be deployed: {'; '.join(reasons)}",
             "Let the shadow show it: `sluice release withdraw`, then `propose`; or `advance --force --why …`.",
         )
+
+
+def refuse_unknown(
+    release: ReleaseFile, s3: Any, endpoint: str, answered: Callable[[], Collection[str] | None]
+) -> None:
+    """A champion is one that passed, that somebody answers for, or that answers or answered on the endpoint.
+
+    Args:
+        answered: the packages that did, as far as it can still be told; None where none did yet: the first champion
+            is whatever the file says.
+
+    Raises:
+        SluiceError: if it is none of these.
+    """
+    champion, challenger = release.champion, release.challenger
+    if champion is None or champion.forced is not None:
+        return
+    if challenger is not None and challenger.stage == "canary":
+        return  # which is about to answer in its place
+    if champion.evidence is not None:
+        proof = read(s3, champion.evidence)
+        if proof is not None and proof.challenger == champion.package and proof.outcome == "pass":
+            return
+    known = answered()
+    if known is None or champion.package in known:
+        return
+    raise SluiceError(
+        f"the release cannot be deployed: {short(champion.package)} is champion, and nothing shows that it may be: no "
+        f"evidence speaks for it, it never answered on {endpoint}, and nobody gives a reason",
+        "Take that change of the release file back, and let it go its way: `sluice release propose`.",
+    )

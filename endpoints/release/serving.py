@@ -6,7 +6,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from endpoints.rollout.cloud import Cloud
-from endpoints.rollout.configs import Kept, production
+from endpoints.rollout.configs import Kept, known_models, production
 from endpoints.rollout.glass import KEYS, Glass, glass_of
 from endpoints.rollout.marks import REFUSED
 from endpoints.rollout.observe import Observed
@@ -50,6 +50,19 @@ def serving(cloud: Cloud, endpoint: str) -> Serving:
         refused=tags.get(REFUSED, "").rpartition(" ")[2] or None,
         glass=None if glass is None else glass.says,
     )
+
+
+def answered(cloud: Cloud, endpoint: str) -> frozenset[str] | None:
+    """Packages that answer on the endpoint or did, as far as their configs and models are kept; None where none did
+    yet, for there is no endpoint, or it never came into service."""
+    now = serving(cloud, endpoint)
+    if now.status is None:
+        return None
+    models = known_models(cloud, endpoint)
+    if not models and now.status in ("Creating", "Failed"):
+        return None
+    before = (package_of(cloud.sagemaker, model) for model in models)
+    return frozenset(package for package in (now.production, *before) if package is not None)
 
 
 def broken_glass(cloud: Cloud, endpoint: str) -> Glass | None:

@@ -94,6 +94,7 @@ def advance(
                     version=challenger.version,
                     since=now,
                     evidence=challenger.evidence,
+                    forced=challenger.forced,
                 ),
                 "history": _history((release.champion.package, *release.history), without=challenger.package),
             }
@@ -159,7 +160,9 @@ def expire(release: ReleaseFile, now: datetime, maximum: timedelta) -> ReleaseFi
     return withdraw(release)
 
 
-def rollback(release: ReleaseFile, version: str, package: str | None = None) -> ReleaseFile:
+def rollback(
+    release: ReleaseFile, version: str, package: str | None = None, why: str | None = None
+) -> ReleaseFile:
     """One of history becomes champion again, and the champion is rejected. A challenger was compared with what has
     failed, so its trial ends without a verdict. Champions between the two leave the history: that one went past them
     says nothing for them, and nothing against them.
@@ -167,6 +170,7 @@ def rollback(release: ReleaseFile, version: str, package: str | None = None) -> 
     Args:
         version: of the package that comes back, as the registry gives it.
         package: which; None is the newest of history.
+        why: recorded with the champion that comes back, which has no evidence but that it answered before.
 
     Raises:
         IllegalTransitionError: if there is no champion, none before it, or a canary is taking its place just now.
@@ -189,10 +193,10 @@ def rollback(release: ReleaseFile, version: str, package: str | None = None) -> 
         raise IllegalTransitionError(
             f"{short(back)} is not in the history, so it is not known to work", f"The way back is: {known}."
         )
-    return _back(release, back, version)
+    return _back(release, back, version, why)
 
 
-def adopt(release: ReleaseFile, package: str, version: str) -> ReleaseFile:
+def adopt(release: ReleaseFile, package: str, version: str, why: str | None = None) -> ReleaseFile:
     """The file says what is live, after somebody put it there past the file. What is champion already stays, and a
     canary that never took its place ends without a verdict; one of history comes back as by `rollback`.
 
@@ -215,7 +219,7 @@ def adopt(release: ReleaseFile, package: str, version: str) -> ReleaseFile:
             "Put a champion back by `sluice release break-glass`, then propose this one.",
         )
     ended = release if release.challenger is None else withdraw(release)
-    return _back(ended, package, version)
+    return _back(ended, package, version, why)
 
 
 def hold(release: ReleaseFile, by: str, why: str, now: datetime) -> ReleaseFile:
@@ -235,10 +239,11 @@ def resume(release: ReleaseFile) -> ReleaseFile:
     return release.model_copy(update={"hold": None})
 
 
-def _back(release: ReleaseFile, back: str, version: str) -> ReleaseFile:
+def _back(release: ReleaseFile, back: str, version: str, why: str | None) -> ReleaseFile:
     assert release.champion is not None  # both callers have looked
     failed, older = release.champion.package, release.history[release.history.index(back) + 1 :]
-    moved = release.model_copy(update={"champion": Champion(package=back, version=version), "history": older})
+    champion = Champion(package=back, version=version, forced=why)
+    moved = release.model_copy(update={"champion": champion, "history": older})
     return _with(_rejecting(moved, failed), None)
 
 

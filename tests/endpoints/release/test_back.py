@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from endpoints.release import back, operations
+from endpoints.release import back, operations, serving
 from endpoints.release.transitions import IllegalTransitionError
 from endpoints.rollout import glass
 from sluice.errors import SluiceError
@@ -256,3 +256,17 @@ def test_no_rollback_to_what_the_registry_approves_no_more(world: Simulation) ->
     assert world.target.read() == before
     release = back.rollback(world.target, "it is bad", "0")
     assert release.champion is not None and release.champion.version == "0"
+
+
+def test_what_answered_is_known_by_sagemaker_alone(world: Simulation) -> None:
+    cloud = world.target.cloud
+    assert serving.answered(cloud, ENDPOINT) == {arn(1), arn(2), arn(3)}
+    world.package(4, "1.2")
+    operations.propose(world.target, "1.2", "new")
+    assert serving.answered(cloud, ENDPOINT) == {arn(1), arn(2), arn(3)}, "a shadow answers nobody"
+    assert serving.answered(cloud, "another-local") is None
+
+
+def test_who_comes_back_does_so_for_a_reason(world: Simulation) -> None:
+    release = back.rollback(world.target, "it was nonsense")
+    assert release.champion is not None and release.champion.forced == "it was nonsense"

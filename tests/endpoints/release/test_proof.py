@@ -134,3 +134,48 @@ def test_a_refusal_says_what_to_do() -> None:
         proof.refuse_unproved(canary(), PACKAGES, KIND, S3(None))
     with pytest.raises(SluiceError, match="is no evidence of a release"):
         proof.refuse_unproved(canary(), PACKAGES, KIND, S3(b"<html>"))
+
+
+def alone(**champion: Any) -> ReleaseFile:
+    return ReleaseFile(champion=Champion.model_validate({"package": NEW, "version": "1.1", **champion}))
+
+
+def never() -> frozenset[str]:
+    raise AssertionError("nobody has to ask the endpoint")
+
+
+def test_a_champion_with_evidence_or_a_reason_may_be_one() -> None:
+    s3 = S3(json.dumps(report()).encode())
+    proof.refuse_unknown(alone(evidence=URI), s3, "flights-local", never)
+    proof.refuse_unknown(alone(forced="an incident"), s3, "flights-local", never)
+    proof.refuse_unknown(ReleaseFile(), s3, "flights-local", never)
+    proof.refuse_unknown(canary(), s3, "flights-local", never)
+
+
+@pytest.mark.parametrize("known", [None, {NEW}, {OLD, NEW}])
+def test_a_champion_that_answered_or_is_the_first_may_be_one(known: set[str] | None) -> None:
+    proof.refuse_unknown(alone(), S3(None), "flights-local", lambda: known)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "there"),
+    [
+        (None, None),
+        (URI, None),
+        (URI, report(challenger={"package": OLD, "version": "1.0"})),
+        (URI, {**report(), "verdict": {"outcome": "undecided"}}),
+    ],
+)
+def test_a_champion_that_somebody_wrote_into_the_file_is_refused(
+    evidence: str | None, there: dict[str, Any] | None
+) -> None:
+    s3 = S3(None if there is None else json.dumps(there).encode())
+    with pytest.raises(
+        SluiceError, match=r"nothing shows that it may be: .* never answered on flights-local"
+    ):
+        proof.refuse_unknown(alone(evidence=evidence), s3, "flights-local", lambda: {OLD})
+
+
+def test_beside_a_shadow_the_champion_is_asked_for_too() -> None:
+    with pytest.raises(SluiceError, match=r"flights/2 is champion, and nothing shows"):
+        proof.refuse_unknown(canary(stage="shadow"), S3(None), "flights-local", lambda: {NEW})

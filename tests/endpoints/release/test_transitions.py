@@ -318,5 +318,8 @@ def test_a_champion_keeps_what_it_was_promoted_on_and_a_canary_why_it_was_forced
     canary = transitions.advance(STATES["shadow"], NOON, "s3://a/b", "the incident of Monday")
     assert canary.challenger is not None and canary.challenger.forced == "the incident of Monday"
     live = transitions.advance(canary, LATER)
-    assert live.champion == Champion(package=arn(3), version="1.3", since=LATER, evidence="s3://a/b")
+    promoted = {"since": LATER, "evidence": "s3://a/b", "forced": "the incident of Monday"}
+    assert live.champion == Champion(package=arn(3), version="1.3", **promoted)
     assert transitions.rollback(live, "1.2").champion == Champion(package=arn(2), version="1.2")
+    back = transitions.rollback(live, "1.2", why="it lies").champion
+    assert back == Champion(package=arn(2), version="1.2", forced="it lies")

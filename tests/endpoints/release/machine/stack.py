@@ -11,6 +11,8 @@ from endpoints import registry
 from endpoints.components.alarms import rollback_alarm_names
 from endpoints.components.models import model_name
 from endpoints.plan import Plan, Version, plan
+from endpoints.release import proof
+from endpoints.release.serving import answered
 from endpoints.release.target import Target
 from endpoints.rollout.deployment import DeploymentArgs, GuardrailsArgs, ProductionArgs, ShadowArgs
 from endpoints.rollout.plugin import Deployment
@@ -37,9 +39,17 @@ class State:
     scaled: bool = False
 
 
+class Nothing:
+    """S3 without any evidence."""
+
+    def get_object(self, **_: str) -> Any:
+        raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "nothing"}}, "GetObject")
+
+
 class Stack:
     """One workload's stack. What it runs of the program is the program's own: the check of the registry, the plan,
-    names, and the resource. The evidence of a release is tried elsewhere, and here it is never missing."""
+    names, and the resource. The evidence of a canary is tried elsewhere, and here it is never missing; that of a
+    champion always is, so that one has to have answered, or to be there for a reason."""
 
     def __init__(self, aws: SageMaker) -> None:
         self.aws = aws
@@ -89,6 +99,9 @@ class Stack:
     def _up(self, target: Target) -> None:
         release, workload = target.read(), target.workload
         packages = registry.refuse_undeployable(release, workload.name, self.sagemaker)
+        proof.refuse_unknown(
+            release, Nothing(), target.endpoint, lambda: answered(self.aws.cloud(), target.endpoint)
+        )
         wanted = plan(release)
         if wanted is None or release.champion is None:
             return
