@@ -63,7 +63,7 @@ class Run:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        # Linux shares its processors among sessions first: niceness counts inside of one, and this is that of all of it.
+        # Linux shares processors among sessions first, and niceness counts inside of one. This is the session's own.
         with contextlib.suppress(OSError):
             Path(f"/proc/{self.process.pid}/autogroup").write_text(str(part.nice))
 

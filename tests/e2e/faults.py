@@ -32,7 +32,8 @@ def released_through_faults(world: World, released: str) -> None:
     flow = world.start("release", "run", "flights", "--until-idle", name="flow")
     try:
         flow.until(lambda: shadowed(world), "the shadow", every=1)
-        lost = fault(world, "captures", ENDPOINT, "--lose", "0.08", "--variant", "Shadow")
+        lost = fault(world, "captures", ENDPOINT, "--lose", "0.065", "--variant", "Shadow")
+        # A little more than may be missing: what comes after it makes up for it soon.
         flow.until(
             lambda: "of production's rows joined with the shadow's" in waits_for(flow), "missing captures"
         )
@@ -91,27 +92,32 @@ def instance_and_zone_lost(world: World) -> None:
 
 
 def slow_canary_turned_back(world: World, copied: str) -> None:
-    """The newest model again under the version `copied`, as good as ever in shadow; its new fleet is slow."""
+    """The newest model again under the version `copied`, which somebody forces out of its shadow by hand; its new fleet
+    is slow."""
     champion = world.release()["champion"]["version"]
     world.register_copy(world.packages()[-1], copied)
     traffic = world.start(
         "replay", "flights", "--from", "2013-05-14", "--rate", "25", "--no-land", name="slow"
     )
-    flow = world.start("release", "run", "flights", "--until-idle", name="flow")
     try:
-        flow.until(
+        world.sluice("release", "propose", "flights", copied).ok()
+        forced = world.start(
+            "release", "advance", "flights", "--force", "--why", "it is the same model", name="forced"
+        )
+        forced.until(
             lambda: world.live()["EndpointStatus"] == "Updating" and stage(world) == "canary", "a canary"
         )
+        assert world.release()["challenger"]["forced"] == "it is the same model"
         config = world.live()["PendingDeploymentSummary"]["EndpointConfigName"]
         fault(world, "model", ENDPOINT, "--slow", "900", "--config", config)
-        done = flow.wait().ok()
+        done = forced.wait()
     finally:
         ended = traffic.stop()
         world.sluice("fault", "end", "--all").ok()
     summary = ended.json
-    [failed] = [step for step in done["steps"] if step["step"] == "failed"]
-    assert f"SageMaker turned {copied} back in canary" in failed["why"]
-    assert f"{ENDPOINT}-rollback-latency" in failed["why"] or f"{ENDPOINT}-judge-verdict" in failed["why"]
+    assert done.code == 1
+    assert f"SageMaker turned {copied} back in canary" in done.json["error"]
+    assert f"{ENDPOINT}-rollback-latency" in done.json["error"]
     assert summary["failed"] == 0, "slow is not lost"
     assert world.release()["rejected"][-1] == world.packages()[-1]["ModelPackageArn"]
     world.sent += summary["sent"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from endpoints.serving.bodies import ENCODERS
 from sluice import paths
@@ -232,6 +233,18 @@ def test_the_sagemaker_sdk_is_a_client_like_any_other(world: World, toured: Any,
     status, packages, executions, answer = done.out.split()[-4:]
     assert (status, packages, executions) == ("InService", "3", "2")
     assert answer.startswith(f"{flights()[0]['flight_id']},")
+
+
+def test_nobody_becomes_champion_by_being_written_into_the_file(world: World, toured: Any) -> None:
+    world.register_copy(world.packages()[-1], "9.0")
+    package, release = world.packages()[-1]["ModelPackageArn"], world.release()
+    release["champion"] = {"package": package, "version": "9.0"}
+    world.release_file().write_text(yaml.safe_dump(release), encoding="utf-8")
+    done = world.shell("pulumi preview --non-interactive --stack local-flights", world.root / "endpoints")
+    world.git("checkout", "--", "local/flights.yaml", folder=world.local / "releases")
+    world.client("sagemaker").delete_model_package(ModelPackageName=package)
+    assert done.code != 0
+    assert "nothing shows that it may be" in done.out + done.err
 
 
 def test_a_patched_image_of_the_same_model_goes_live_at_once(world: World, toured: Any) -> None:

@@ -59,15 +59,16 @@ def test_a_version_that_fails_in_canary_is_turned_back_while_another_workload_de
         '            raise ValueError("made to fail")\n',
     )
     second = world.start("up", "--no-tour", "--workload", SECOND, name="second")
-    april = world.start(
-        "replay", "flights", "--from", "2013-04-15", "--rate", "25", "--no-land", name="april"
-    )
-    may = None
+    # Without traffic it gets no further than its shadow.
+    flow = world.start("release", "run", "flights", "--until-idle", name="flow")
+    april = may = None
     try:
         second.wait().ok()
         world.sluice("packages", SECOND, "--register-incumbent").ok()
         world.sluice("release", "approve", SECOND, "0").ok()
-        flow = world.start("release", "run", "flights", "--until-idle", name="flow")
+        april = world.start(
+            "replay", "flights", "--from", "2013-04-15", "--rate", "25", "--no-land", name="april"
+        )
         flow.until(lambda: in_canary(world) and world.live()["EndpointStatus"] == "Updating", "the canary")
         refused = world.live()["PendingDeploymentSummary"]["EndpointConfigName"]
         second = world.start("release", "init", SECOND, name="second")
