@@ -32,20 +32,19 @@ def released_through_faults(world: World, released: str) -> None:
     flow = world.start("release", "run", "flights", "--until-idle", name="flow")
     try:
         flow.until(lambda: shadowed(world), "the shadow", every=1)
-        lost = fault(world, "captures", ENDPOINT, "--lose", "0.065", "--variant", "Shadow")
+        out = fault(world, "function", JUDGE)
         # A little more than may be missing: what comes after it makes up for it soon.
+        lost = fault(world, "captures", ENDPOINT, "--lose", "0.06", "--variant", "Shadow")
+        flow.until(lambda: alarm(world, HEARTBEAT) == "ALARM", "the alarm of a judge who is out", every=1)
+        assert world.release()["challenger"]["stage"] == "shadow", "nothing passes without a judge"
+        world.sluice("fault", "end", out).ok()
         flow.until(
             lambda: "of production's rows joined with the shadow's" in waits_for(flow), "missing captures"
         )
         flow.until(lambda: "more pairs" not in waits_for(flow), "enough pairs")
         assert world.release()["challenger"]["stage"] == "shadow", "nothing passes while captures are missing"
         fault(world, "instance", ENDPOINT, "--variant", "Shadow")
-        out = fault(world, "function", JUDGE)
-        # From here on what is lost becomes a smaller part of all, and nobody is there to see it.
         world.sluice("fault", "end", lost).ok()
-        flow.until(lambda: alarm(world, HEARTBEAT) == "ALARM", "the alarm of a judge who is out", every=1)
-        assert world.release()["challenger"]["stage"] == "shadow", "nothing passes without a judge"
-        world.sluice("fault", "end", out).ok()
         flow.until(lambda: alarm(world, HEARTBEAT) == "OK", "the judge's return", every=1)
         done = flow.wait().ok()
     finally:

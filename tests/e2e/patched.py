@@ -47,7 +47,8 @@ def patched_image_goes_live(world: World) -> None:
     assert summary["failed"] == 0, summary
 
     release = world.release()
-    assert done["release"]["champion"] == release["champion"]
+    # The file leaves out what is not the case.
+    assert {key: said for key, said in done["release"]["champion"].items() if said} == release["champion"]
     assert release["challenger"] is None and release["rejected"] == before["rejected"]
     assert release["history"][0] == before["champion"]["package"]
     made = world.packages()[-1]

@@ -61,7 +61,7 @@ def start_emulator(local: Path, environment: Mapping[str, str] = {}) -> Emulator
         text=True,
     )
     ready = local / "emulator" / "emulator.json"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
@@ -74,7 +74,7 @@ def stop_emulator(emulator: Emulator) -> None:
     """SIGTERM, and wait until it is gone."""
     emulator.process.send_signal(signal.SIGTERM)
     try:
-        emulator.process.communicate(timeout=40)
+        emulator.process.communicate(timeout=180)
     except subprocess.TimeoutExpired:
         emulator.process.kill()
         emulator.process.communicate()

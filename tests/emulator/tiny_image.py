@@ -12,6 +12,8 @@ from sluice import paths, snapshots
 ACCOUNT = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 ROLE = "arn:aws:iam::123456789012:role/jobs"
 BUCKET = "material"
+PATIENCE = 180.0
+"""Seconds after which something is taken to hang. The tests stand back behind others, so little is soon."""
 
 
 def build(root: Path, modules: Mapping[str, str], entrypoint: tuple[str, ...]) -> snapshots.Snapshot:
@@ -58,7 +60,7 @@ def read_json(emulator: Any, key: str) -> Any:
     return json.loads(emulator.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read())
 
 
-def until(check: Callable[[], Any], seconds: float = 60) -> Any:
+def until(check: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """What `check` returns once that is true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -170,7 +170,7 @@ def test_replay_ends_well_on_sigterm_with_its_summary(
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    out, error = process.communicate(timeout=30)
+    out, error = process.communicate(timeout=180)
     assert process.returncode == 0, error
     told = json.loads(out)
     assert told == json.loads(summary.read_text())

@@ -73,7 +73,7 @@ def test_lanes_run_beside_each_other_and_the_last_lines_say_how_each_part_ended(
     until((tmp_path / "child").exists)
     told = read_until(running, "== the other: passed")
     (tmp_path / "gate").touch()
-    said, _ = running.communicate(timeout=60)
+    said, _ = running.communicate(timeout=180)
     assert running.returncode == 0, told + said
     last = said.strip().splitlines()[-6:]
     assert [line.partition(" in ")[0] for line in last] == [
@@ -89,7 +89,7 @@ def test_a_failing_part_is_told_at_once_with_all_it_said_and_fails_the_run(tmp_p
     assert "assert (1 + 1) == 3" in told
     assert not (tmp_path / "over").exists(), "it was told only when all had ended"
     (tmp_path / "gate").touch()
-    said, _ = running.communicate(timeout=60)
+    said, _ = running.communicate(timeout=180)
     assert running.returncode == 1
     assert "== the slow: passed in" in said
 
@@ -100,7 +100,7 @@ def test_interrupted_it_ends_what_runs_and_tests_end_what_they_started(tmp_path:
     until((tmp_path / "child").exists)
     child = int(until((tmp_path / "child").read_text))
     running.send_signal(number)
-    said, _ = running.communicate(timeout=90)
+    said, _ = running.communicate(timeout=180)
     assert running.returncode == 130
     assert said.strip().endswith("interrupted")
     assert (tmp_path / "over").exists()
@@ -110,7 +110,7 @@ def test_interrupted_it_ends_what_runs_and_tests_end_what_they_started(tmp_path:
 
 def test_an_unknown_part_is_named_with_those_there_are(tmp_path: Path) -> None:
     running = start(tmp_path, "three")
-    said, _ = running.communicate(timeout=60)
+    said, _ = running.communicate(timeout=180)
     assert running.returncode == 2
     assert said.strip() == "There is no part three; there are one, two."
     assert not (tmp_path / "logs").exists()

@@ -44,7 +44,7 @@ def test_what_had_not_happened_changes_no_observation(tables):
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 def test_recent_delays_are_those_of_flights_that_had_left(tables, data):
     full = source.observations(*tables)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads import schema
@@ -70,7 +70,6 @@ def test_a_field_that_no_row_has_is_missing():
 NUMBER = InputField(name="x", type="float", min=-5, max=5)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(st.none(), st.floats(), st.integers(), st.text(max_size=5), st.booleans()), max_size=20
@@ -92,7 +91,6 @@ def test_a_number_passes_exactly_if_it_is_one_within_bounds(values):
             assert read_as == number
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-10, 10), min_size=1, max_size=50))
 def test_typed_arrays_and_lists_read_the_same(values):
     listed, a = schema.read([NUMBER], {"x": values}, len(values))
@@ -127,7 +125,6 @@ alike = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.sampled_from(FIELDS), alike, st.booleans())
 def test_few_rows_and_many_read_the_same(field, values, typed):
     """Whatever comes: value by value, at once, and rule by rule give the same columns and the same words."""

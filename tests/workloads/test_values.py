@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads import values
@@ -18,7 +18,6 @@ odd = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(written | nearly | odd, min_size=1, max_size=12) | st.lists(written, min_size=1))
 def test_moments_read_at_once_are_those_read_one_by_one(texts):
     at_once = values.quick_moments(texts)
@@ -51,7 +50,6 @@ def test_a_moment_beyond_a_datetime_is_none():
     assert values.moment("2013-07-01T14:00:00+02:00") == datetime(2013, 7, 1, 12)
 
 
-@settings(deadline=None)
 @given(st.lists(st.none() | st.floats() | st.integers() | st.text(max_size=4) | st.booleans(), max_size=12))
 def test_numbers_read_at_once_are_those_read_one_by_one(column):
     at_once = values.quick_numbers(column)

@@ -46,7 +46,7 @@ def busy(emulator: Emulator, concurrency: float) -> None:
     body: Any = json.dumps({"namespace": "AWS/SageMaker", "data": data}).encode()
     headers = {"Content-Type": "application/json"}
     urllib.request.urlopen(
-        urllib.request.Request(f"{emulator.endpoint_url}/_sluice/metrics", body, headers), timeout=10
+        urllib.request.Request(f"{emulator.endpoint_url}/_sluice/metrics", body, headers), timeout=180
     )
 
 

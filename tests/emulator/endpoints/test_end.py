@@ -43,7 +43,7 @@ def test_sigterm_leaves_nothing(tmp_path: Path) -> None:
     stop_emulator(running)
     assert running.process.returncode == 0
     assert not (running.root / "emulator.json").exists()
-    tiny_image.until(lambda: not children(running.root), 10)
+    tiny_image.until(lambda: not children(running.root))
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux's /proc")
@@ -51,6 +51,6 @@ def test_kill_9_leaves_nothing(tmp_path: Path) -> None:
     running = serving(tmp_path)
     os.kill(running.process.pid, signal.SIGKILL)
     running.process.wait()
-    tiny_image.until(lambda: not children(running.root), 20)
+    tiny_image.until(lambda: not children(running.root))
     time.sleep(0.2)
     assert not children(running.root)

@@ -57,7 +57,7 @@ def test_captures_and_metrics_of_both_variants(world: World) -> None:
         world.invoke("counted", b"1,2", CustomAttributes=f"id={number}", InferenceId=str(number))
     with pytest.raises(ClientError):
         world.invoke("counted", b"bad")
-    tiny_image.until(lambda: len(world.captured("counted", "Shadow")) == 20, 30)
+    tiny_image.until(lambda: len(world.captured("counted", "Shadow")) == 20)
     production = world.captured("counted", "AllTraffic")
     assert {line["eventMetadata"]["inferenceId"] for line in production} == {str(n) for n in range(20)}
     shadow = world.captured("counted", "Shadow")

@@ -97,7 +97,7 @@ class World:
     def __init__(self, emulator: Emulator, folder: Path) -> None:
         self.emulator = emulator
         self.sagemaker = emulator.client("sagemaker")
-        self.runtime = emulator.client("sagemaker-runtime", read_timeout=90)
+        self.runtime = emulator.client("sagemaker-runtime", read_timeout=180)
         self.gate = folder / "gate"
         """A server that behaves as `gated` is ready once this file is there."""
         source = SERVER.replace("the gate", str(self.gate))
@@ -248,7 +248,7 @@ class Load:
             thread.join()
 
     def _send(self, body: bytes) -> None:
-        client = self._world.emulator.client("sagemaker-runtime", read_timeout=90)
+        client = self._world.emulator.client("sagemaker-runtime", read_timeout=180)
         while not self._stop.is_set():
             begin = time.perf_counter()
             try:

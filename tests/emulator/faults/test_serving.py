@@ -186,7 +186,7 @@ def test_a_slow_model_answers_late_and_says_so_in_its_latency(world: World, runn
     assert time.monotonic() - began >= 3 * 0.4
     ended = running.end(fault)
     assert (ended["seen"], ended["struck"]) == (6, 3)
-    tiny_image.until(lambda: len(world.captured("slow", "Shadow")) == 6, 30)
+    tiny_image.until(lambda: len(world.captured("slow", "Shadow")) == 6)
     world.delete("slow")
     assert world.total("ModelLatency", "slow") >= 3 * 400_000
 
@@ -270,7 +270,7 @@ def test_lost_captures_are_lost_and_no_caller_notices(world: World, running: Run
     ended = running.end(fault)
     assert (ended["seen"], ended["struck"]) == (20, 8)
     assert outcomes(world, "lossy", 5) == {200: 5}
-    tiny_image.until(lambda: len(world.captured("lossy", "Shadow")) == 25, 30)
+    tiny_image.until(lambda: len(world.captured("lossy", "Shadow")) == 25)
     world.delete("lossy")
     assert len(world.captured("lossy", "AllTraffic")) == 12 + 5
     for variant in ("AllTraffic", "Shadow"):

@@ -53,7 +53,7 @@ class World:
 
     def __init__(self, emulator: Emulator, folder: Any) -> None:
         self.emulator = emulator
-        self.client = emulator.client("lambda", read_timeout=60)
+        self.client = emulator.client("lambda", read_timeout=180)
         self.iam = emulator.client("iam")
         self.image = tiny_image.push(emulator, folder, {"function.py": RUNTIME}, ("python", "function.py"))
         self.role = self.iam.create_role(

@@ -153,7 +153,7 @@ def test_a_rule_of_a_rate_fires_it_if_its_policy_lets_it(world: World, quick: No
     assert [each["Sid"] for each in policy["Statement"]] == ["often", "own"]
     send()
     until(lambda: 'handled {"by": "event"}' in world.log("watch"))
-    until(lambda: 'handled {"by": "rule"}' in world.log("watch"), 80)
+    until(lambda: 'handled {"by": "rule"}' in world.log("watch"))
     # The first event was not let in, and one schedule fires once.
     assert world.log("watch").count('handled {"by": "event"}') == 1
     assert world.log("watch").count('handled {"by": "rule"}') == 1

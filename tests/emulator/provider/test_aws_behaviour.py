@@ -295,7 +295,7 @@ def test_the_installed_plugin_serves(tmp_path):
         assert plugin.stdout.readline().strip().isdigit()
     finally:
         plugin.terminate()
-        assert plugin.wait(timeout=20) == 0
+        assert plugin.wait(timeout=180) == 0
 
 
 @pytest.mark.parametrize(

@@ -470,7 +470,7 @@ def test_a_good_model_goes_live_with_no_hand_on_it(tmp_path: Path, monkeypatch: 
     assert made.simulation.aws.approvals[2] == "Approved"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kills=st.sets(st.integers(1, 24), max_size=6), end=st.sampled_from(["good", "bad", "turned back"]))
 def test_killed_anywhere_it_ends_the_same(
     tmp_path_factory: pytest.TempPathFactory, kills: set[int], end: str

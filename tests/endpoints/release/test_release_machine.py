@@ -25,9 +25,7 @@ from tests.endpoints.release.machine.git import MemoryGit
 from tests.endpoints.release.machine.rules import ReleaseMachine
 from tests.endpoints.release.machine.sagemaker import TABLES
 
-SETTINGS = settings(
-    deadline=None, derandomize=True, stateful_step_count=25, suppress_health_check=list(HealthCheck)
-)
+SETTINGS = settings(derandomize=True, stateful_step_count=25, suppress_health_check=list(HealthCheck))
 
 
 @dataclass

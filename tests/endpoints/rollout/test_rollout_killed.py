@@ -48,7 +48,7 @@ def kill_while(
     )
     try:
         meanwhile()
-        tiny_image.until(lambda: status_of(world) == status, 60)
+        tiny_image.until(lambda: status_of(world) == status)
     finally:
         for pid in [process.pid, *_session(process.pid)]:
             with contextlib.suppress(ProcessLookupError):

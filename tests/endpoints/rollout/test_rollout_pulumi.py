@@ -37,7 +37,7 @@ class Engine:
             env={**self.variables, "WANTED": json.dumps(told)},
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=180,
         )
 
     def up(self, **wanted: Any) -> str:

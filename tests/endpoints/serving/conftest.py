@@ -142,7 +142,7 @@ class Container:
     headers: dict[str, str] = field(default_factory=dict)
 
     def connection(self) -> HTTPConnection:
-        return HTTPConnection("127.0.0.1", self.port, timeout=30)
+        return HTTPConnection("127.0.0.1", self.port, timeout=180)
 
     def request(
         self, method: str, path: str, body: bytes | None = None, **headers: str
@@ -163,7 +163,7 @@ class Container:
             return 0
 
     def wait(self, until: Callable[[int], bool]) -> None:
-        for _ in range(600):
+        for _ in range(3600):
             if until(self.ping()):
                 return
             assert self.process.poll() is None, self.log.read_text()

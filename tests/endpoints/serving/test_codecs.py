@@ -63,7 +63,7 @@ def typed(table: Table) -> Mapping[str, list[Any]]:
 
 
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(values, min_size=1, max_size=20))
 def test_a_body_of_any_type_is_read_as_the_same_columns(
     content_type: str, rows: list[dict[str, Any]]
@@ -78,7 +78,7 @@ def test_a_body_of_any_type_is_read_as_the_same_columns(
 
 
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_any_bytes_are_answered_or_refused(content_type: str, data: st.DataObject) -> None:
     """Whatever comes, also a real body with some bytes changed: columns or a refusal, never another error."""
@@ -198,7 +198,7 @@ numbers = (
 cells = st.text(st.characters(codec="utf-8", exclude_characters=",\n\r"), max_size=4)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     lines=st.lists(st.tuples(cells, cells, numbers, numbers, cells), min_size=1, max_size=12),
     header=st.booleans(),
@@ -245,7 +245,7 @@ sent = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     instances=st.lists(sent, min_size=1, max_size=6),
     spaced=st.booleans(),
@@ -377,7 +377,6 @@ def test_accept_of_nothing_we_have_is_refused(accept: str) -> None:
     assert caught.value.status == 406
 
 
-@settings(deadline=None)
 @given(
     rows=st.lists(st.tuples(texts, st.floats(0, 1), st.booleans()), min_size=1, max_size=20),
 )

@@ -196,7 +196,7 @@ def job(program: Path, opt_ml: Path, **more: str) -> "subprocess.CompletedProces
         cwd=program,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=180,
     )
 
 

@@ -279,7 +279,7 @@ def test_the_image_has_all_that_the_hash_of_the_judge_is_of() -> None:
 def test_its_image_runs_as_a_function(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """The snapshot holds all that it needs: nothing of this process is there."""
     s3, ecr, iam = (emulator.client(name) for name in ("s3", "ecr", "iam"))
-    functions = emulator.client("lambda", read_timeout=90)
+    functions = emulator.client("lambda", read_timeout=180)
     for bucket in ("captures", "data"):
         s3.create_bucket(Bucket=bucket)
     ecr.create_repository(repositoryName="watch", imageTagMutability="IMMUTABLE")
@@ -325,7 +325,7 @@ def test_its_image_runs_as_a_function(emulator: Emulator, monkeypatch: pytest.Mo
     def looked() -> bool:
         return bool(memory.Keeper.read(s3, "captures", key).looks >= 2)
 
-    until(looked, 90)
+    until(looked)
     assert memory.Keeper.read(s3, "captures", key).judge.paired.units == 100
 
 

@@ -123,7 +123,7 @@ def test_answers_of_other_versions_do_not_count(world: World) -> None:
     assert memory.judge.production_rows == 10
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     parts=st.lists(st.integers(0, 5), min_size=40, max_size=40),
     looks=st.lists(st.integers(0, 5), min_size=1, max_size=4),

@@ -25,7 +25,7 @@ print(stacks.up(Program("slow", Path(sys.argv[1]), sys.argv[2] if len(sys.argv) 
 """
 
 
-def until(what: Callable[[], object], seconds: float = 60) -> None:
+def until(what: Callable[[], object], seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it did not happen"
@@ -162,7 +162,7 @@ def test_interrupted_run_ends_in_order(program: Program, local: Path, gate: Path
     assert run is not None
     running.send_signal(signal.SIGTERM)
     threading.Timer(1, gate.touch).start()
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=180)
     assert running.returncode != 0
     assert "in flight" in said
     assert not runs.alive(run)

@@ -103,7 +103,7 @@ def test_no_more_is_laid_out_than_there_is(epochs: int) -> None:
     assert 0 < left(epochs + 1) < left(epochs)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     mean=st.floats(0.02, 0.6),
     tolerated=st.floats(0, 0.1),

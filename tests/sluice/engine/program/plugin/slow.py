@@ -20,7 +20,7 @@ class Thing(Resource):
         note(f"begin {context.name}")
         context.log.info("waiting for it", ephemeral=True)
         gate = os.environ.get("SLOW_GATE")
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while gate and not Path(gate).exists() and time.monotonic() < end:
             time.sleep(0.05)
         if os.environ.get("SLOW_FAIL"):
