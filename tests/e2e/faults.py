@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tests.e2e.reading import version
-from tests.e2e.world import ENDPOINT, PRODUCTION, Running, World, wait
+from tests.e2e.world import ENDPOINT, PRODUCTION, World, wait
 
 JUDGE = "flights-local-judge"
 HEARTBEAT = f"{ENDPOINT}-judge-heartbeat"
@@ -25,6 +25,7 @@ def released_through_faults(world: World, released: str) -> None:
     """Calls throttled, events twice, captures and labels lost, a shadow's instance killed, the judge out: nothing of it
     reaches a caller, and nothing passes on evidence that is not there. When it is over the newest package, of version
     `released`, is live."""
+    out = fault(world, "function", JUDGE)
     fault(world, "events", "--duplicate")
     fault(world, "api", "--throttle", "0.2", "--service", "sagemaker")
     fault(world, "labels", "flights", "--missing", "0.5")
@@ -32,16 +33,15 @@ def released_through_faults(world: World, released: str) -> None:
     flow = world.start("release", "run", "flights", "--until-idle", name="flow")
     try:
         flow.until(lambda: shadowed(world), "the shadow", every=1)
-        out = fault(world, "function", JUDGE)
         # A little more than may be missing: what comes after it makes up for it soon.
         lost = fault(world, "captures", ENDPOINT, "--lose", "0.06", "--variant", "Shadow")
         flow.until(lambda: alarm(world, HEARTBEAT) == "ALARM", "the alarm of a judge who is out", every=1)
         assert world.release()["challenger"]["stage"] == "shadow", "nothing passes without a judge"
         world.sluice("fault", "end", out).ok()
-        flow.until(
-            lambda: "of production's rows joined with the shadow's" in waits_for(flow), "missing captures"
-        )
-        flow.until(lambda: "more pairs" not in waits_for(flow), "enough pairs")
+        # Each question is a process of its own.
+        missing = "of production's rows joined with the shadow's"
+        flow.until(lambda: missing in reason(world), "missing captures", every=5)
+        flow.until(lambda: "more pairs" not in reason(world), "enough pairs", every=5)
         assert world.release()["challenger"]["stage"] == "shadow", "nothing passes while captures are missing"
         fault(world, "instance", ENDPOINT, "--variant", "Shadow")
         world.sluice("fault", "end", lost).ok()
@@ -133,10 +133,9 @@ def shadowed(world: World) -> bool:
         return False
 
 
-def waits_for(flow: Running) -> str:
-    """Why it does nothing, as it said last; before it has said so, that pairs are wanted."""
-    said = [line for line in flow.said.splitlines() if "flights: wait: " in line]
-    return said[-1] if said else "more pairs"
+def reason(world: World) -> str:
+    """What the judge says is wanted."""
+    return str((world.sluice("release", "status", "flights").ok()["opinion"] or {}).get("reason", ""))
 
 
 def stage(world: World) -> str | None:
