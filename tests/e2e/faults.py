@@ -10,7 +10,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tests.e2e.reading import version
-from tests.e2e.world import ENDPOINT, PRODUCTION, World, wait
+from tests.e2e.running import wait
+from tests.e2e.world import ENDPOINT, PRODUCTION, World
 
 JUDGE = "flights-local-judge"
 HEARTBEAT = f"{ENDPOINT}-judge-heartbeat"

@@ -9,7 +9,8 @@ from typing import Any
 
 from endpoints.watch.subject import located
 from tests.e2e.reading import answered_by, captured, image, version
-from tests.e2e.world import PRODUCTION, World, wait
+from tests.e2e.running import wait
+from tests.e2e.world import PRODUCTION, World
 from workloads.contract import Workload
 
 SERVED = "endpoints/serving/settings.py"

@@ -11,7 +11,8 @@ from endpoints.serving.bodies import ENCODERS
 from sluice.engine import processes
 from tests.e2e.faults import instance_and_zone_lost, slow_canary_turned_back
 from tests.e2e.reading import answered_by, captured, features, flights, image, sent_fields
-from tests.e2e.world import ENDPOINT, World, wait
+from tests.e2e.running import wait
+from tests.e2e.world import ENDPOINT, World
 
 pytestmark = pytest.mark.e2e
 

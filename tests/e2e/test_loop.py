@@ -14,7 +14,8 @@ from sluice import paths
 from sluice.environments import COMPLETE, folder
 from tests.e2e.patched import patched_image_goes_live
 from tests.e2e.reading import answered_by, captured, flights
-from tests.e2e.world import ENDPOINT, PATIENCE, PRODUCTION, World
+from tests.e2e.running import PATIENCE
+from tests.e2e.world import ENDPOINT, PRODUCTION, World
 
 pytestmark = pytest.mark.e2e
 

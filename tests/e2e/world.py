@@ -11,8 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,71 +21,10 @@ from botocore.config import Config
 
 from sluice import paths, ports
 from sluice.engine import processes
+from tests.e2e.running import PATIENCE, Done, Running, descendants
 
 ENDPOINT = "flights-local"
 PRODUCTION = "AllTraffic"
-PATIENCE = 900.0
-"""Seconds after which something is taken to hang. No test is about how long things take: a machine may be busy."""
-
-
-@dataclass(frozen=True)
-class Done:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """What it answered."""
-        return json.loads(self.out)
-
-    def ok(self) -> Any:
-        """Its answer; fails the test with all it said if it did not end well."""
-        assert self.code == 0, f"ended with {self.code}:\n{self.out}\n{self.err}"
-        return self.json if self.out.strip() else None
-
-
-class Running:
-    """A command under way, whose output goes to files so that no pipe can fill."""
-
-    def __init__(self, world: "World", arguments: tuple[str, ...], name: str) -> None:
-        self._out, self._err = world.folder / f"{name}.out", world.folder / f"{name}.err"
-        with self._out.open("wb") as out, self._err.open("wb") as err:
-            self.process = subprocess.Popen(
-                world.command(*arguments),
-                cwd=world.root,
-                env=world.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
-
-    @property
-    def said(self) -> str:
-        """Its progress so far."""
-        return self._err.read_text(encoding="utf-8", errors="replace")
-
-    def wait(self) -> Done:
-        """Its end."""
-        self.process.wait(timeout=PATIENCE)
-        return Done(self.process.returncode, self._out.read_text(encoding="utf-8"), self.said)
-
-    def until(self, condition: Callable[[], object], what: str, every: float = 0.1) -> None:
-        """Wait for the condition while it runs."""
-
-        def alive() -> object:
-            assert self.process.poll() is None, f"ended before {what}:\n{self.said}"
-            return condition()
-
-        wait(alive, what, every)
-
-    def stop(self) -> Done:
-        """End it in order, by SIGTERM."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.wait()
 
 
 class World:
@@ -125,7 +63,7 @@ class World:
 
     def start(self, *arguments: str, name: str = "command") -> Running:
         """Start a command."""
-        return Running(self, arguments, name)
+        return Running(self.command(*arguments), self.root, self.environment, self.folder, name)
 
     def run(self, *command: str, seconds: float = PATIENCE, folder: Path | None = None) -> Done:
         """Run anything in the environment that a shell has after `eval "$(sluice env)"`, or before it."""
@@ -328,7 +266,7 @@ class World:
         """SIGKILL: `sluice` alone, or all that it started but the emulator."""
         pids = [running.process.pid]
         if tree:
-            pids += _descendants(running.process.pid, but=self.emulator_pid())
+            pids += descendants(running.process.pid, but=self.emulator_pid())
         for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -344,18 +282,6 @@ class World:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.1)
-
-
-def wait(condition: Callable[[], object], what: str, every: float = 0.1, seconds: float = PATIENCE) -> None:
-    """Wait until the condition holds.
-
-    Raises:
-        AssertionError: if it does not come.
-    """
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(every)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -376,25 +302,3 @@ def _copy(source: Path, target: Path) -> None:
         [*author, "commit", "--quiet", "--no-verify", "--message", "Everything"],
     ):
         subprocess.run(["git", *arguments], cwd=target, check=True, capture_output=True)
-
-
-def _parents() -> Mapping[int, int]:
-    parents = {}
-    for pid in processes.all_pids():
-        try:
-            fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        parents[pid] = int(fields[1])
-    return parents
-
-
-def _descendants(pid: int, but: int | None) -> list[int]:
-    """All that the process started, and what those started, without the tree of `but`."""
-    parents = _parents()
-    found: list[int] = []
-    fresh = [pid]
-    while fresh:
-        fresh = [child for child, parent in parents.items() if parent in fresh and child != but]
-        found += fresh
-    return found
