@@ -38,8 +38,8 @@ PATCHING = ("tests/emulator", "tests/endpoints/watch")
 OTHERS = tuple(f"--ignore={folder}" for folder in ("tests/e2e", *PATCHING))
 LANES: Lanes = {
     # The loop takes longest: wherever it can go on, these stand back.
-    "fast": (Part("unit and integration", ("-n", "2", "--dist", "loadscope", *OTHERS, "tests"), nice=10),),
-    "emulator": (Part("emulator", ("-n", "2", "--dist", "loadscope", *PATCHING), nice=10),),
+    "fast": (Part("unit and integration", ("-n", "2", "--dist", "loadscope", *OTHERS, "tests"), nice=5),),
+    "emulator": (Part("emulator", ("-n", "2", "--dist", "loadscope", *PATCHING), nice=5),),
     # A file is a platform of its own, which mostly waits: for a canary, for evidence, for a roll-back.
     "e2e": (Part("end-to-end loop", ("-x", "-n", "3", "--durations=25", "--dist", "loadfile", "tests/e2e")),),
 }

@@ -50,11 +50,13 @@ def test_a_canary_and_a_scale_in_under_load_lose_nothing(world: World) -> None:
     first = {world.invoke("loaded")["About"]["pid"] for _ in range(20)}
     extra = 20
     world.config("loaded-2", way="newer")
+    # Long enough for requests to come in each phase, however busy the machine is.
+    deployment = canary(wait=10, bake=5)
     phases = []
     with Load(world, "loaded") as load:
         time.sleep(1)
         world.sagemaker.update_endpoint(
-            EndpointName="loaded", EndpointConfigName="loaded-2", DeploymentConfig=canary()
+            EndpointName="loaded", EndpointConfigName="loaded-2", DeploymentConfig=deployment
         )
         assert world.describe("loaded")["EndpointStatus"] == "Updating"
         while (now := world.describe("loaded"))["EndpointStatus"] != "InService":
@@ -80,7 +82,7 @@ def test_a_canary_and_a_scale_in_under_load_lose_nothing(world: World) -> None:
     assert load.ways["newer"] > 0
     now = world.describe("loaded")
     assert now["EndpointConfigName"] == "loaded-2"
-    assert now["LastDeploymentConfig"] == canary()
+    assert now["LastDeploymentConfig"] == deployment
     assert "PendingDeploymentSummary" not in now
     assert "FailureReason" not in now
     assert not first & {world.invoke("loaded")["About"]["pid"] for _ in range(3)}
