@@ -20,7 +20,7 @@ TYPE = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
 
 
 def wait_for(world: World, count: int) -> None:
-    for _ in range(300):
+    for _ in range(900):
         found = world.describe("scaled")
         variant = found["ProductionVariants"][0]
         if found["EndpointStatus"] == "InService" and variant["CurrentInstanceCount"] == count:
@@ -73,7 +73,7 @@ def test_floor_load_and_end(emulator: Emulator, tmp_path_factory: pytest.TempPat
     activities = client.describe_scaling_activities(**COMMON)["ScalingActivities"]
     assert "AlarmHigh" in activities[0]["Cause"] and "minimum capacity" in activities[1]["Cause"]
     served.sagemaker.delete_endpoint(EndpointName="scaled")
-    for _ in range(100):
+    for _ in range(900):
         if not client.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]:
             break
         time.sleep(0.2)

@@ -15,7 +15,7 @@ from tests.emulator.conftest import Emulator
 DIMENSIONS = [{"Name": "EndpointName", "Value": "e"}]
 
 
-def eventually(check: Callable[[], Any], seconds: float = 60) -> Any:
+def eventually(check: Callable[[], Any], seconds: float = 180) -> Any:
     """What `check` gives once it is true."""
     for _ in range(int(seconds / 0.2)):
         found = check()

@@ -156,6 +156,11 @@ class Container:
         finally:
             connection.close()
 
+    def in_flight(self) -> int:
+        """Requests that it is answering, as its metrics say."""
+        lines = self.request("GET", "/metrics")[1].decode().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("sluice_in_flight "))
+
     def ping(self) -> int:
         try:
             return self.request("GET", "/ping")[0].status
