@@ -66,6 +66,9 @@ def _table(value: dict[str, Any]) -> Any:
         title=f"{value['workload']} in {value['environment']}", show_header=False, title_justify="left"
     )
     table.add_row("release", summary(release))
+    for entry in (release.champion, release.challenger):
+        if entry is not None and entry.forced is not None:
+            table.add_row("  forced", f"{entry.version}: {entry.forced}")
     table.add_row("way back", ", ".join(map(short, release.history)) or "none yet")
     table.add_row("rejected", ", ".join(map(short, release.rejected)) or "none")
     if value["glass"]:

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from rich.console import Console
 
 from endpoints import registry
 from endpoints.plan import plan
 from endpoints.release import live, operations
 from endpoints.release.opinion import look
-from endpoints.release.status import describe
+from endpoints.release.status import describe, tables
 from endpoints.release.target import Target
 from endpoints.release.transitions import IllegalTransitionError
 from sluice.clock import ManualClock
@@ -393,6 +394,15 @@ def test_status_says_it_all(rig: Rig) -> None:
     assert said["endpoint"]["status"] == "InService"
     assert said["opinion"]["verdict"] == said["judge"]["outcome"] == "pass"
     assert {each["outcome"] for each in said["judge"]["checks"] if each["role"] == "required"} == {"pass"}
+
+
+def test_status_tells_the_reason_of_what_was_forced(rig: Rig) -> None:
+    target = shadowing(rig)
+    operations.advance(target, "the incident of Monday", force=True)
+    console = Console(record=True, width=200)
+    console.print(tables([describe(target)]))
+    [line] = [line for line in console.export_text().splitlines() if "forced" in line]
+    assert "1.0: the incident of Monday" in line
 
 
 def test_what_may_not_be_deployed_is_refused_with_every_reason(rig: Rig) -> None:
