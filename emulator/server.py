@@ -115,7 +115,10 @@ def run(*, listener: socket.socket, root: Path, endpoint_url: str, boot_id: str)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
-    stopping.wait()
+    # A handler runs when the main thread does, and the kernel may have given the signal to another: so look about.
+    parent = os.getppid()
+    while not stopping.wait(1.0) and os.getppid() == parent:
+        pass
     with contextlib.suppress(Exception):
         context.spawned.stop_all()
     sys.stdout.flush()
