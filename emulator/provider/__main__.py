@@ -2,6 +2,7 @@
 
 from sluice import protocol
 
+# What follows imports the messages, and must not import the SDK.
 protocol.alone()
 
 from emulator.provider.provider import AwsProvider  # noqa: E402

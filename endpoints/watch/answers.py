@@ -1,6 +1,5 @@
 """The captured answers that are new, put together: pairs in shadow, each version by itself in a canary and later."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,7 +35,7 @@ class Seen:
     """What one look gathers.
 
     Attributes:
-        rows: that both versions answered, in shadow; `joined` counts them by the second in which production answered.
+        rows: that both versions answered, in shadow.
         champion, challenger: that each answered, in a canary; in the stage live, the challenger alone.
         errors: answers of champion and challenger that cannot be read.
     """
@@ -44,8 +43,6 @@ class Seen:
     tally: Tally
     rows: list[Row] = field(default_factory=list)
     production_rows: int = 0
-    joined_rows: int = 0
-    joined: Counter[int] = field(default_factory=Counter)
     errors: list[int] = field(default_factory=lambda: [0, 0])
     champion: list[Single] = field(default_factory=list)
     challenger: list[Single] = field(default_factory=list)
@@ -174,8 +171,6 @@ class Answers:
             other = by_row.get(answer.row)
             if other is None:
                 continue
-            seen.joined_rows += 1
-            seen.joined[int(production.moment.timestamp())] += 1
             detail = match.production.details.get(answer.row, Detail())
             seen.rows.append(
                 Row(
@@ -219,7 +214,7 @@ def batch(memory: Memory, rules: Rules, seen: Seen, until: datetime) -> Batch:
             else empty(since, until)
         )
         return made.model_copy(
-            update={"production_rows": seen.production_rows, "joined_rows": seen.joined_rows}
+            update={"production_rows": seen.production_rows, "joined_rows": len(seen.rows)}
         )
     one, two = (
         _alone(answers, rules, memory.reference, since, until) for answers in (seen.champion, seen.challenger)

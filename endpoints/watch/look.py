@@ -169,7 +169,7 @@ class Watch:
 
 def _recent(memory: Memory, seen: Seen, late: datetime) -> dict[int, int]:
     """Joined rows by their second, of those that would not be overdue yet, had their other half not come."""
-    found = Counter(memory.joined) + seen.joined
+    found = Counter(memory.joined) + Counter(int(row.moment) for row in seen.rows)
     return {second: rows for second, rows in found.items() if second >= late.timestamp()}
 
 

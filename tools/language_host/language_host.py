@@ -24,7 +24,8 @@ import grpc
 from google.protobuf import empty_pb2
 
 if __name__ == "__main__" and (sdk := util.find_spec("pulumi")) and sdk.submodule_search_locations:
-    # The messages of the protocol without the SDK, whose import is more than half of this process's work.
+    # The messages without the SDK, whose import is more than half of the work here. It is what sluice/protocol.py does,
+    # which this file cannot import: one installed host serves checkouts of any age.
     for name in ("pulumi", "pulumi.runtime"):
         module = sys.modules[name] = ModuleType(name)
         module.__path__ = [str(Path(sdk.submodule_search_locations[0], *name.split(".")[1:]))]

@@ -4,25 +4,15 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.emulator.conftest import Emulator
+from tests.emulator.tiny_image import until
 
 DIMENSIONS = [{"Name": "EndpointName", "Value": "e"}]
-
-
-def eventually(check: Callable[[], Any], seconds: float = 180) -> Any:
-    """What `check` gives once it is true."""
-    for _ in range(int(seconds / 0.2)):
-        found = check()
-        if found:
-            return found
-        time.sleep(0.2)
-    raise AssertionError("it did not happen")
 
 
 def publish(emulator: Emulator, body: Any) -> int:
@@ -68,8 +58,8 @@ def test_published_errors_raise_an_alarm_that_reaches_a_queue(emulator: Emulator
         found = cloudwatch.describe_alarms(AlarmNames=["errors"])["MetricAlarms"][0]
         return bool(found["StateValue"] == "ALARM")
 
-    eventually(raised)
-    (message,) = eventually(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))
+    until(raised)
+    (message,) = until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))
     assert json.loads(json.loads(message["Body"])["Message"])["NewStateValue"] == "ALARM"
 
 

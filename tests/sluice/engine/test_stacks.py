@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from sluice.engine import environment, processes, runs, stacks
 from sluice.engine.programs import Program
 from sluice.errors import SluiceError
+from tests.emulator.tiny_image import until
 
 RUN = """
 import sys
@@ -23,13 +23,6 @@ from sluice.engine import stacks
 from sluice.engine.programs import Program
 print(stacks.up(Program("slow", Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "local")))
 """
-
-
-def until(what: Callable[[], object], seconds: float = 180) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
 
 
 def journal() -> list[str]:
